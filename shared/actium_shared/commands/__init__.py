@@ -1,0 +1,7 @@
+"""All commands that can be asked, one module per receiving service; `COMMANDS` is the catalogue."""
+
+from actium_shared.commands import compute, network, planner
+from actium_shared.message import Accepted, Rejected
+
+COMMANDS = (*planner.COMMANDS, *compute.COMMANDS, *network.COMMANDS)
+REPLIES = (Accepted, Rejected, *network.REPLIES)

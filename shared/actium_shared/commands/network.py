@@ -1,0 +1,90 @@
+"""What can be asked of the network service: addresses for load balancers and ports for amphorae."""
+
+from typing import ClassVar
+
+from actium_shared.ids import AmphoraId, ApplianceId, LoadBalancerId, NetworkId, PortId, ProjectId, SubnetId
+from actium_shared.message import Command, Order, Position, Reply
+from actium_shared.wishes import Value, Vip
+
+
+class ReserveVip(Command, frozen=True, kw_only=True):
+    """
+    Take an address for a load balancer that is about to be created; asked by the API before the planner decides.
+
+    Answered by `VipReservation`. The same load balancer asks again: the same answer. At least one of subnet, network
+    and port is set.
+    """
+
+    TYPE: ClassVar[str] = "vip.reserve"
+    SERVICE: ClassVar[str] = "network"
+    TARGET: ClassVar[str] = "load_balancer_id"
+
+    load_balancer_id: LoadBalancerId
+    project_id: ProjectId
+    subnet_id: SubnetId | None = None
+    network_id: NetworkId | None = None
+    port_id: PortId | None = None
+    address: str | None = None
+
+
+class VipReservation(Reply, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "reply.vip-reservation"
+
+    vip: Vip
+    position: Position
+
+
+class FindSubnet(Command, frozen=True, kw_only=True):
+    """Does this subnet exist? Answered by `Accepted`, or `Rejected` with `INVALID`."""
+
+    TYPE: ClassVar[str] = "subnet.find"
+    SERVICE: ClassVar[str] = "network"
+    TARGET: ClassVar[str] = "subnet_id"
+
+    subnet_id: SubnetId
+
+
+class ReleaseVip(Order, frozen=True, kw_only=True):
+    """Give the address back; sent by the planner when nothing of the load balancer serves any more."""
+
+    TYPE: ClassVar[str] = "vip.release"
+    SERVICE: ClassVar[str] = "network"
+    TARGET: ClassVar[str] = "load_balancer_id"
+
+    load_balancer_id: LoadBalancerId
+
+    @property
+    def order_id(self) -> str:
+        return f"{self.TYPE}/{self.load_balancer_id}/1"
+
+
+class PortWish(Value, frozen=True, kw_only=True):
+    """One port; without a subnet it is a management port. `id` is minted by the planner."""
+
+    id: PortId
+    subnet_id: SubnetId | None = None
+
+
+class SettlePorts(Order, frozen=True, kw_only=True):
+    """
+    Make exactly these ports exist for one amphora, and no others.
+
+    `revision` only grows; an older one is ignored. Answered by one commit of port events that `PortsSettled` closes.
+    """
+
+    TYPE: ClassVar[str] = "port.settle"
+    SERVICE: ClassVar[str] = "network"
+    TARGET: ClassVar[str] = "amphora_id"
+
+    amphora_id: AmphoraId
+    appliance_id: ApplianceId
+    revision: int
+    ports: tuple[PortWish, ...]
+
+    @property
+    def order_id(self) -> str:
+        return f"{self.TYPE}/{self.amphora_id}/{self.revision}"
+
+
+COMMANDS = (ReserveVip, FindSubnet, ReleaseVip, SettlePorts)
+REPLIES = (VipReservation,)

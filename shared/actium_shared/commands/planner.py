@@ -1,0 +1,233 @@
+"""
+What can be asked of the planner about a load balancer: a tenant's wishes, one class per wish.
+
+Ids are minted by the caller, so a repeated command is recognised and changes nothing. `changes` hold only what was
+sent: an unset field is left as it is.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from msgspec import UNSET, UnsetType
+
+from actium_shared.ids import HealthMonitorId, ListenerId, LoadBalancerId, MemberId, PoolId
+from actium_shared.message import Command
+from actium_shared.wishes import (
+    HealthMonitor,
+    Listener,
+    LoadBalancer,
+    Member,
+    Pool,
+    PoolWish,
+    SessionPersistence,
+    Value,
+)
+
+
+class LoadBalancerCommand(Command, frozen=True, kw_only=True):
+    """Base of this module's commands."""
+
+    SERVICE: ClassVar[str] = "planner"
+    TARGET: ClassVar[str] = "load_balancer_id"
+
+    load_balancer_id: LoadBalancerId
+
+
+class CreateLoadBalancer(LoadBalancerCommand, frozen=True, kw_only=True):
+    """With its whole tree where the caller sent one."""
+
+    TYPE: ClassVar[str] = "loadbalancer.create"
+
+    load_balancer: LoadBalancer
+    listeners: tuple[Listener, ...] = ()
+    pools: tuple[PoolWish, ...] = ()
+
+
+class LoadBalancerChanges(Value, frozen=True, kw_only=True):
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    admin_state_up: bool | UnsetType = UNSET
+    tags: tuple[str, ...] | UnsetType = UNSET
+
+
+class UpdateLoadBalancer(LoadBalancerCommand, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "loadbalancer.update"
+
+    changes: LoadBalancerChanges
+
+
+class DeleteLoadBalancer(LoadBalancerCommand, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "loadbalancer.delete"
+
+    cascade: bool = False
+
+
+class CreateListener(LoadBalancerCommand, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "listener.create"
+
+    listener: Listener
+
+
+class ListenerChanges(Value, frozen=True, kw_only=True):
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    admin_state_up: bool | UnsetType = UNSET
+    default_pool_id: PoolId | None | UnsetType = UNSET
+    connection_limit: int | UnsetType = UNSET
+    timeout_client_data_ms: int | UnsetType = UNSET
+    timeout_member_connect_ms: int | UnsetType = UNSET
+    timeout_member_data_ms: int | UnsetType = UNSET
+    timeout_tcp_inspect_ms: int | UnsetType = UNSET
+    insert_headers: Mapping[str, str] | UnsetType = UNSET
+    allowed_cidrs: tuple[str, ...] | UnsetType = UNSET
+    tags: tuple[str, ...] | UnsetType = UNSET
+
+
+class UpdateListener(LoadBalancerCommand, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "listener.update"
+
+    listener_id: ListenerId
+    changes: ListenerChanges
+
+
+class DeleteListener(LoadBalancerCommand, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "listener.delete"
+
+    listener_id: ListenerId
+
+
+class CreatePool(LoadBalancerCommand, frozen=True, kw_only=True):
+    """`listener_id`: the listener whose default pool it becomes."""
+
+    TYPE: ClassVar[str] = "pool.create"
+
+    pool: Pool
+    listener_id: ListenerId | None = None
+
+
+class PoolChanges(Value, frozen=True, kw_only=True):
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    admin_state_up: bool | UnsetType = UNSET
+    lb_algorithm: str | UnsetType = UNSET
+    session_persistence: SessionPersistence | None | UnsetType = UNSET
+    tags: tuple[str, ...] | UnsetType = UNSET
+
+
+class UpdatePool(LoadBalancerCommand, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "pool.update"
+
+    pool_id: PoolId
+    changes: PoolChanges
+
+
+class DeletePool(LoadBalancerCommand, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "pool.delete"
+
+    pool_id: PoolId
+
+
+class CreateMember(LoadBalancerCommand, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "member.create"
+
+    pool_id: PoolId
+    member: Member
+
+
+class MemberChanges(Value, frozen=True, kw_only=True):
+    name: str | UnsetType = UNSET
+    admin_state_up: bool | UnsetType = UNSET
+    weight: int | UnsetType = UNSET
+    backup: bool | UnsetType = UNSET
+    monitor_address: str | None | UnsetType = UNSET
+    monitor_port: int | None | UnsetType = UNSET
+    tags: tuple[str, ...] | UnsetType = UNSET
+
+
+class UpdateMember(LoadBalancerCommand, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "member.update"
+
+    pool_id: PoolId
+    member_id: MemberId
+    changes: MemberChanges
+
+
+class DeleteMember(LoadBalancerCommand, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "member.delete"
+
+    pool_id: PoolId
+    member_id: MemberId
+
+
+class BatchMember(Value, frozen=True, kw_only=True):
+    """A member of a batch: `member.id` is used only when (address, port) is new; `sent` names the fields that were sent."""
+
+    member: Member
+    sent: tuple[str, ...] = ()
+
+
+class ReplaceMembers(LoadBalancerCommand, frozen=True, kw_only=True):
+    """Identity is (address, port). Members left out are removed, unless `additive_only`."""
+
+    TYPE: ClassVar[str] = "member.replace-all"
+
+    pool_id: PoolId
+    members: tuple[BatchMember, ...]
+    additive_only: bool = False
+
+
+class CreateHealthMonitor(LoadBalancerCommand, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "healthmonitor.create"
+
+    pool_id: PoolId
+    health_monitor: HealthMonitor
+
+
+class HealthMonitorChanges(Value, frozen=True, kw_only=True):
+    name: str | UnsetType = UNSET
+    delay_s: int | UnsetType = UNSET
+    timeout_s: int | UnsetType = UNSET
+    max_retries: int | UnsetType = UNSET
+    max_retries_down: int | UnsetType = UNSET
+    http_method: str | None | UnsetType = UNSET
+    url_path: str | None | UnsetType = UNSET
+    expected_codes: str | None | UnsetType = UNSET
+    http_version: float | None | UnsetType = UNSET
+    domain_name: str | None | UnsetType = UNSET
+    admin_state_up: bool | UnsetType = UNSET
+    tags: tuple[str, ...] | UnsetType = UNSET
+
+
+class UpdateHealthMonitor(LoadBalancerCommand, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "healthmonitor.update"
+
+    pool_id: PoolId
+    health_monitor_id: HealthMonitorId
+    changes: HealthMonitorChanges
+
+
+class DeleteHealthMonitor(LoadBalancerCommand, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "healthmonitor.delete"
+
+    pool_id: PoolId
+    health_monitor_id: HealthMonitorId
+
+
+COMMANDS = (
+    CreateLoadBalancer,
+    UpdateLoadBalancer,
+    DeleteLoadBalancer,
+    CreateListener,
+    UpdateListener,
+    DeleteListener,
+    CreatePool,
+    UpdatePool,
+    DeletePool,
+    CreateMember,
+    UpdateMember,
+    DeleteMember,
+    ReplaceMembers,
+    CreateHealthMonitor,
+    UpdateHealthMonitor,
+    DeleteHealthMonitor,
+)

@@ -1,0 +1,34 @@
+"""
+Errors, each named for what the caller does.
+
+    ActiumError
+    ├── RetryableError         do it again later: nothing is known to be wrong with the message
+    ├── PermanentError         park it: again would fail again
+    │   └── UnreadableError    the bytes cannot be understood by this version
+    ├── VersionConflictError   reload and decide again
+    └── SettingsError          stop at start: the message says which setting and what would be right
+"""
+
+
+class ActiumError(Exception):
+    """Root of everything that Actium raises on purpose."""
+
+
+class RetryableError(ActiumError):
+    """The same thing may succeed later."""
+
+
+class PermanentError(ActiumError):
+    """The same thing will fail again; a person has to look."""
+
+
+class UnreadableError(PermanentError):
+    """A message's type, version or shape is unknown here."""
+
+
+class VersionConflictError(ActiumError):
+    """Somebody appended to this aggregate first."""
+
+
+class SettingsError(ActiumError):
+    """The process cannot start as it is configured."""

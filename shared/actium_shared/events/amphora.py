@@ -1,0 +1,64 @@
+"""What happens to an amphora, the machine: written by compute. Field names are the storage format."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from actium_shared.ids import AmphoraId, ApplianceId
+from actium_shared.message import Event
+
+
+class AmphoraEvent(Event, frozen=True, kw_only=True):
+    """Base of this module's events; the appliance is named so that its planner needs no look-up."""
+
+    amphora_id: AmphoraId
+    appliance_id: ApplianceId
+
+
+class AmphoraBooted(AmphoraEvent, frozen=True, kw_only=True):
+    """Its agent answers. Also recorded when it was booted again, then with a new certificate."""
+
+    TYPE: ClassVar[str] = "amphora.booted"
+
+    compute_id: str
+    host: str
+    image_tag: str
+    management_address: str
+    heartbeat_key_version: int
+    certificate_expires_at: datetime
+
+
+class AmphoraBootFailed(AmphoraEvent, frozen=True, kw_only=True):
+    """This amphora will not come; `reason` is for people ("out of resources: ...")."""
+
+    TYPE: ClassVar[str] = "amphora.boot-failed"
+
+    reason: str
+
+
+class AmphoraConfigured(AmphoraEvent, frozen=True, kw_only=True):
+    """The agent runs the bundle. `result` is the agent's word: unchanged, runtime or reload."""
+
+    TYPE: ClassVar[str] = "amphora.configured"
+
+    bundle: int
+    digest: str
+    result: str
+    took_ms: float
+
+
+class AmphoraConfigurationRefused(AmphoraEvent, frozen=True, kw_only=True):
+    """The bundle can never run; the one before it still does. `reason` is haproxy's own words, or ours."""
+
+    TYPE: ClassVar[str] = "amphora.configuration-refused"
+
+    bundle: int
+    reason: str
+
+
+class AmphoraDeleted(AmphoraEvent, frozen=True, kw_only=True):
+    """The machine, its certificate and its key exist no more."""
+
+    TYPE: ClassVar[str] = "amphora.deleted"
+
+
+EVENTS = (AmphoraBooted, AmphoraBootFailed, AmphoraConfigured, AmphoraConfigurationRefused, AmphoraDeleted)

@@ -1,0 +1,213 @@
+"""
+What happens to a load balancer and its children: one aggregate, written by the planner.
+
+Field names are the storage format. `generation` is the number of the wish that the event belongs to; all events of
+one commit share it. A child is pending from the event that changed it until a round ends that holds that generation.
+"""
+
+from typing import ClassVar
+
+from actium_shared.ids import (
+    ApplianceId,
+    HealthMonitorId,
+    ListenerId,
+    LoadBalancerId,
+    MemberId,
+    PoolId,
+)
+from actium_shared.message import Event
+from actium_shared.wishes import HealthMonitor, Listener, LoadBalancer, Member, Pool
+
+
+class LoadBalancerEvent(Event, frozen=True, kw_only=True):
+    """Base of this module's events."""
+
+    load_balancer_id: LoadBalancerId
+
+
+class LoadBalancerCreated(LoadBalancerEvent, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "loadbalancer.created"
+
+    generation: int
+    load_balancer: LoadBalancer
+
+
+class LoadBalancerUpdated(LoadBalancerEvent, frozen=True, kw_only=True):
+    """`load_balancer` is the whole new value."""
+
+    TYPE: ClassVar[str] = "loadbalancer.updated"
+
+    generation: int
+    load_balancer: LoadBalancer
+
+
+class LoadBalancerDeletionRequested(LoadBalancerEvent, frozen=True, kw_only=True):
+    """From here on every other wish is refused; children go with it."""
+
+    TYPE: ClassVar[str] = "loadbalancer.deletion-requested"
+
+    generation: int
+
+
+class LoadBalancerDeleted(LoadBalancerEvent, frozen=True, kw_only=True):
+    """Nothing of it serves or exists any more."""
+
+    TYPE: ClassVar[str] = "loadbalancer.deleted"
+
+
+class LoadBalancerPlaced(LoadBalancerEvent, frozen=True, kw_only=True):
+    """An appliance carries it."""
+
+    TYPE: ClassVar[str] = "loadbalancer.placed"
+
+    appliance_id: ApplianceId
+
+
+class LoadBalancerWithdrawn(LoadBalancerEvent, frozen=True, kw_only=True):
+    """No appliance carries it any more; its addresses can be given back."""
+
+    TYPE: ClassVar[str] = "loadbalancer.withdrawn"
+
+
+class RoundBegun(LoadBalancerEvent, frozen=True, kw_only=True):
+    """Wishes made while the last round ran are on their way, up to `generation`."""
+
+    TYPE: ClassVar[str] = "loadbalancer.round-begun"
+
+    generation: int
+
+
+class RoundEnded(LoadBalancerEvent, frozen=True, kw_only=True):
+    """Every amphora in service runs the wishes up to `generation`."""
+
+    TYPE: ClassVar[str] = "loadbalancer.round-ended"
+
+    generation: int
+
+
+class RoundFailed(LoadBalancerEvent, frozen=True, kw_only=True):
+    """The wishes up to `generation` could not be applied; what served before still does. `reason` is for people."""
+
+    TYPE: ClassVar[str] = "loadbalancer.round-failed"
+
+    generation: int
+    reason: str
+
+
+class ListenerCreated(LoadBalancerEvent, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "listener.created"
+
+    generation: int
+    listener: Listener
+
+
+class ListenerUpdated(LoadBalancerEvent, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "listener.updated"
+
+    generation: int
+    listener: Listener
+
+
+class ListenerRemoved(LoadBalancerEvent, frozen=True, kw_only=True):
+    """No longer wished for; gone when a round that holds `generation` ends. The same for all `*.removed`."""
+
+    TYPE: ClassVar[str] = "listener.removed"
+
+    generation: int
+    listener_id: ListenerId
+
+
+class PoolCreated(LoadBalancerEvent, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "pool.created"
+
+    generation: int
+    pool: Pool
+
+
+class PoolUpdated(LoadBalancerEvent, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "pool.updated"
+
+    generation: int
+    pool: Pool
+
+
+class PoolRemoved(LoadBalancerEvent, frozen=True, kw_only=True):
+    """Its members and its monitor go with it; listeners that used it by default are updated in the same commit."""
+
+    TYPE: ClassVar[str] = "pool.removed"
+
+    generation: int
+    pool_id: PoolId
+
+
+class MemberCreated(LoadBalancerEvent, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "member.created"
+
+    generation: int
+    pool_id: PoolId
+    member: Member
+
+
+class MemberUpdated(LoadBalancerEvent, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "member.updated"
+
+    generation: int
+    pool_id: PoolId
+    member: Member
+
+
+class MemberRemoved(LoadBalancerEvent, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "member.removed"
+
+    generation: int
+    pool_id: PoolId
+    member_id: MemberId
+
+
+class HealthMonitorCreated(LoadBalancerEvent, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "healthmonitor.created"
+
+    generation: int
+    pool_id: PoolId
+    health_monitor: HealthMonitor
+
+
+class HealthMonitorUpdated(LoadBalancerEvent, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "healthmonitor.updated"
+
+    generation: int
+    pool_id: PoolId
+    health_monitor: HealthMonitor
+
+
+class HealthMonitorRemoved(LoadBalancerEvent, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "healthmonitor.removed"
+
+    generation: int
+    pool_id: PoolId
+    health_monitor_id: HealthMonitorId
+
+
+EVENTS = (
+    LoadBalancerCreated,
+    LoadBalancerUpdated,
+    LoadBalancerDeletionRequested,
+    LoadBalancerDeleted,
+    LoadBalancerPlaced,
+    LoadBalancerWithdrawn,
+    RoundBegun,
+    RoundEnded,
+    RoundFailed,
+    ListenerCreated,
+    ListenerUpdated,
+    ListenerRemoved,
+    PoolCreated,
+    PoolUpdated,
+    PoolRemoved,
+    MemberCreated,
+    MemberUpdated,
+    MemberRemoved,
+    HealthMonitorCreated,
+    HealthMonitorUpdated,
+    HealthMonitorRemoved,
+)

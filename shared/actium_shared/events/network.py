@@ -1,0 +1,131 @@
+"""
+What exists to attach to, and the addresses and ports taken from it: written by the network service.
+
+Three aggregates: `network` (by network id), `vip` (by load balancer id), `port` (by amphora id: all ports of one amphora).
+Field names are the storage format.
+"""
+
+from typing import ClassVar
+
+from actium_shared.ids import AmphoraId, ApplianceId, LoadBalancerId, NetworkId, PortId, ProjectId, SubnetId
+from actium_shared.message import Event
+from actium_shared.wishes import Value, Vip
+
+
+class Subnet(Value, frozen=True, kw_only=True):
+    """A range of a network. `pool_*` bound what is handed out automatically."""
+
+    id: SubnetId
+    name: str
+    network_id: NetworkId
+    cidr: str
+    gateway: str | None = None
+    pool_start: str | None = None
+    pool_end: str | None = None
+
+
+class Network(Value, frozen=True, kw_only=True):
+    """Something to attach to. `role`: management, vip or tenant; it guides people, only management is special."""
+
+    id: NetworkId
+    name: str
+    role: str
+    mtu: int
+    subnets: tuple[Subnet, ...]
+
+
+class Port(Value, frozen=True, kw_only=True):
+    """An interface's end in the fabric, with the address that is its own."""
+
+    id: PortId
+    network_id: NetworkId
+    subnet_id: SubnetId
+    address: str
+    prefix_length: int
+    mac: str
+    mtu: int
+    gateway: str | None = None
+
+
+class NetworkDiscovered(Event, frozen=True, kw_only=True):
+    """Seen for the first time, or seen changed: the whole new value."""
+
+    TYPE: ClassVar[str] = "network.discovered"
+
+    network: Network
+
+
+class NetworkVanished(Event, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "network.vanished"
+
+    network_id: NetworkId
+
+
+class VipReserved(Event, frozen=True, kw_only=True):
+    """The address is this load balancer's, before the load balancer is decided on; lapses when it never is."""
+
+    TYPE: ClassVar[str] = "vip.reserved"
+
+    load_balancer_id: LoadBalancerId
+    project_id: ProjectId
+    vip: Vip
+
+
+class VipReleased(Event, frozen=True, kw_only=True):
+    """`reason`: deleted (asked by the planner) or lapsed (the load balancer was never created)."""
+
+    TYPE: ClassVar[str] = "vip.released"
+
+    load_balancer_id: LoadBalancerId
+    reason: str
+
+
+class PortCreated(Event, frozen=True, kw_only=True):
+    """The fabric end stands; compute may attach it."""
+
+    TYPE: ClassVar[str] = "port.created"
+
+    amphora_id: AmphoraId
+    appliance_id: ApplianceId
+    port: Port
+
+
+class PortFailed(Event, frozen=True, kw_only=True):
+    """The port cannot be had; `reason` is for people ("out of addresses in subnet ...")."""
+
+    TYPE: ClassVar[str] = "port.failed"
+
+    amphora_id: AmphoraId
+    appliance_id: ApplianceId
+    port_id: PortId
+    reason: str
+
+
+class PortDeleted(Event, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "port.deleted"
+
+    amphora_id: AmphoraId
+    appliance_id: ApplianceId
+    port_id: PortId
+
+
+class PortsSettled(Event, frozen=True, kw_only=True):
+    """Exactly the wished ports exist for the amphora, as far as they can: closes the commit that answers an order."""
+
+    TYPE: ClassVar[str] = "port.settled"
+
+    amphora_id: AmphoraId
+    appliance_id: ApplianceId
+    revision: int
+
+
+EVENTS = (
+    NetworkDiscovered,
+    NetworkVanished,
+    VipReserved,
+    VipReleased,
+    PortCreated,
+    PortFailed,
+    PortDeleted,
+    PortsSettled,
+)

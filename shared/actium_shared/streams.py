@@ -1,0 +1,155 @@
+"""
+Every subject, stream, retention and permission on the bus. Nothing else decides any of these.
+
+`evt.<owner>.<aggregate>.<id>` is appended to by exactly one service; the bus's permissions, made from this table, enforce it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+PARTITIONS = 16
+"""How many ways the work on commands is divided; fixed for ever, as consumers are named by it."""
+
+MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
+DUPLICATE_WINDOW_S = 120.0
+
+SERVICES = ("api", "planner", "compute", "network", "health", "relay")
+
+EVENT_OWNERS: Mapping[str, tuple[str, ...]] = {
+    "planner": ("loadbalancer", "appliance", "project", "spares", "catalogue"),
+    "compute": ("amphora", "secret"),
+    "network": ("network", "vip", "port"),
+    "health": ("health",),
+}
+"""Service -> the aggregates whose events it alone writes."""
+
+COMMAND_SENDERS: Mapping[str, tuple[str, ...]] = {"planner": ("compute", "network")}
+"""Service -> the services that it sends orders to."""
+
+ASKERS: Mapping[str, tuple[str, ...]] = {"api": ("planner", "network", "compute", "health", "relay")}
+"""Service -> the services that it asks, for a decision or for their status."""
+
+FEEDS: Mapping[str, tuple[str, ...]] = {
+    "api": ("planner", "compute", "network", "health"),
+    "planner": ("planner", "compute", "network"),
+    "compute": ("compute", "network"),
+    "network": ("network", "planner"),
+    "health": ("health", "planner", "compute"),
+}
+"""Service -> whose events it reads."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """One JetStream stream. Ages in seconds, 0 is for ever."""
+
+    name: str
+    subjects: tuple[str, ...]
+    in_memory: bool = False
+    workqueue: bool = False
+    max_age_s: float = 0.0
+    permanent: bool = False
+    compressed: bool = False
+    transform: tuple[str, str] | None = None
+    last_per_subject: bool = False
+
+
+COMMANDS = "COMMANDS"
+SIGNALS = "SIGNALS"
+STATISTICS = "STATISTICS"
+DEAD_LETTERS = "DEAD_LETTERS"
+SNAPSHOTS = "SNAPSHOTS"
+
+
+def events_of(owner: str) -> str:
+    """Give the name of the stream that holds a service's events."""
+    return f"EVENTS_{owner.upper()}"
+
+
+STREAMS: tuple[Stream, ...] = (
+    *(
+        Stream(name=events_of(owner), subjects=(f"evt.{owner}.>",), permanent=True, compressed=True)
+        for owner in EVENT_OWNERS
+    ),
+    Stream(
+        name=COMMANDS,
+        subjects=("cmd.*.*",),
+        in_memory=True,
+        workqueue=True,
+        transform=("cmd.*.*", f"cmd.{{{{wildcard(1)}}}}.{{{{partition({PARTITIONS},2)}}}}.{{{{wildcard(2)}}}}"),
+    ),
+    Stream(name=SIGNALS, subjects=("sig.>",), in_memory=True, max_age_s=60.0),
+    Stream(name=STATISTICS, subjects=("stat.*",), max_age_s=7 * 86_400.0, compressed=True),
+    Stream(name=DEAD_LETTERS, subjects=("dead.*",), permanent=True),
+    Stream(name=SNAPSHOTS, subjects=("snap.>",), last_per_subject=True),
+)
+BY_NAME: Mapping[str, Stream] = {stream.name: stream for stream in STREAMS}
+
+
+def event_subject(owner: str, aggregate: str, aggregate_id: str) -> str:
+    """Give the subject of one aggregate's commits; always this same string, as expected sequences are keyed on it."""
+    if aggregate not in EVENT_OWNERS[owner]:
+        raise ValueError(f"{owner} does not write {aggregate} events")
+    return f"evt.{owner}.{aggregate}.{token(aggregate_id)}"
+
+
+def token(text: str) -> str:
+    """Encode outside text as one subject token: letters, digits, `-` and `_` stay, all else becomes `=XX`."""
+    if not text:
+        return "="
+    return "".join(
+        char
+        if char.isascii() and (char.isalnum() or char in "-_")
+        else "".join(f"={byte:02X}" for byte in char.encode())
+        for char in text
+    )
+
+
+def ask_subject(service: str, partition: int | str) -> str:
+    """Give the subject on which the owner of a partition answers; `status` is answered by every replica."""
+    return f"ask.{service}.{partition}"
+
+
+def order_subject(service: str, target: str) -> str:
+    """Give the subject to publish an order on; the stream adds the partition."""
+    return f"cmd.{service}.{token(target)}"
+
+
+def inbox_prefix(user: str) -> str:
+    """Give the private inbox of a user: nobody else may listen there."""
+    return f"_INBOX_{user}"
+
+
+def permissions(user: str) -> dict[str, list[str]]:
+    """Give what a service's bus user may publish and subscribe; everything else is refused by the server."""
+    publish = [f"evt.{user}.{aggregate}.*" for aggregate in EVENT_OWNERS.get(user, ())]
+    publish += [f"cmd.{service}.*" for service in COMMAND_SENDERS.get(user, ())]
+    publish += [f"ask.{service}.*" for service in ASKERS.get(user, ())]
+    publish += [f"dead.{user}", f"snap.{user}.>", "_INBOX_api.>", "$JS.API.INFO"]
+    publish += {"relay": ["sig.beats.>", "sig.edges.>"], "health": ["stat.*"]}.get(user, [])
+    for stream in readable_streams(user):
+        publish += _read_api(stream, user)
+    publish += [f"$JS.API.STREAM.{verb}.{stream.name}" for stream in STREAMS for verb in ("CREATE", "INFO")]
+    return {"publish": publish, "subscribe": [f"{inbox_prefix(user)}.>", f"ask.{user}.*"]}
+
+
+def readable_streams(user: str) -> tuple[str, ...]:
+    """Give the streams that a service may read."""
+    feeds = tuple(events_of(owner) for owner in FEEDS.get(user, ()))
+    own = {"api": (STATISTICS, DEAD_LETTERS), "health": (SIGNALS, STATISTICS)}.get(user, ())
+    receives = (COMMANDS,) if any(user in receivers for receivers in COMMAND_SENDERS.values()) else ()
+    return (*feeds, *own, *receives, SNAPSHOTS)
+
+
+def _read_api(stream: str, user: str) -> list[str]:
+    filters = [f"cmd.{user}.>"] if stream == COMMANDS else [f"snap.{user}.>"] if stream == SNAPSHOTS else [">"]
+    return [
+        *(f"$JS.API.CONSUMER.CREATE.{stream}.*.{subjects}" for subjects in filters),
+        *([f"$JS.API.CONSUMER.CREATE.{stream}.*"] if stream not in (COMMANDS, SNAPSHOTS) else []),
+        f"$JS.API.CONSUMER.MSG.NEXT.{stream}.>",
+        f"$JS.API.CONSUMER.INFO.{stream}.>",
+        f"$JS.API.CONSUMER.DELETE.{stream}.*",
+        f"$JS.API.DIRECT.GET.{stream}",
+        f"$JS.API.DIRECT.GET.{stream}.>",
+        f"$JS.ACK.{stream}.>",
+    ]

@@ -1,0 +1,148 @@
+"""
+What a tenant wishes for, as values: the load balancer's tree.
+
+Commands carry them to the planner, events record them, and a bundle order hands them to compute: one
+class per noun everywhere inside. Field names are the storage format. Times are milliseconds unless named.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from actium_shared.ids import (
+    HealthMonitorId,
+    ListenerId,
+    LoadBalancerId,
+    MemberId,
+    NetworkId,
+    PoolId,
+    PortId,
+    ProjectId,
+    SubnetId,
+)
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all value types: immutable, compared by content."""
+
+
+class Vip(Value, frozen=True, kw_only=True):
+    """One virtual address as the network service reserved it."""
+
+    address: str
+    prefix_length: int
+    port_id: PortId
+    subnet_id: SubnetId
+    network_id: NetworkId
+    gateway: str | None = None
+
+
+class Listener(Value, frozen=True, kw_only=True):
+    """A port on the VIPs and how traffic on it is treated."""
+
+    id: ListenerId
+    protocol: str
+    protocol_port: int
+    name: str = ""
+    description: str = ""
+    admin_state_up: bool = True
+    default_pool_id: PoolId | None = None
+    connection_limit: int = -1
+    timeout_client_data_ms: int = 50_000
+    timeout_member_connect_ms: int = 5_000
+    timeout_member_data_ms: int = 50_000
+    timeout_tcp_inspect_ms: int = 0
+    insert_headers: Mapping[str, str] = {}
+    allowed_cidrs: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+class SessionPersistence(Value, frozen=True, kw_only=True):
+    """How a client is kept on its member."""
+
+    type: str
+    cookie_name: str | None = None
+    persistence_timeout_s: int | None = None
+    persistence_granularity: str | None = None
+
+
+class Member(Value, frozen=True, kw_only=True):
+    """A server that answers."""
+
+    id: MemberId
+    address: str
+    protocol_port: int
+    name: str = ""
+    admin_state_up: bool = True
+    weight: int = 1
+    backup: bool = False
+    subnet_id: SubnetId | None = None
+    monitor_address: str | None = None
+    monitor_port: int | None = None
+    tags: tuple[str, ...] = ()
+
+
+class HealthMonitor(Value, frozen=True, kw_only=True):
+    """How a pool's members are checked."""
+
+    id: HealthMonitorId
+    type: str
+    delay_s: int
+    timeout_s: int
+    max_retries: int
+    name: str = ""
+    max_retries_down: int = 3
+    http_method: str | None = None
+    url_path: str | None = None
+    expected_codes: str | None = None
+    http_version: float | None = None
+    domain_name: str | None = None
+    admin_state_up: bool = True
+    tags: tuple[str, ...] = ()
+
+
+class Pool(Value, frozen=True, kw_only=True):
+    """Members that serve together, less the members: those are in `PoolWish`."""
+
+    id: PoolId
+    protocol: str
+    lb_algorithm: str
+    name: str = ""
+    description: str = ""
+    admin_state_up: bool = True
+    session_persistence: SessionPersistence | None = None
+    tags: tuple[str, ...] = ()
+
+
+class LoadBalancer(Value, frozen=True, kw_only=True):
+    """A load balancer's own properties, less its children."""
+
+    id: LoadBalancerId
+    project_id: ProjectId
+    vip: Vip
+    name: str = ""
+    description: str = ""
+    admin_state_up: bool = True
+    provider: str = "actium"
+    flavor_id: str | None = None
+    flavor: Mapping[str, str | int | bool] = {}
+    availability_zone: str | None = None
+    additional_vips: tuple[Vip, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+class PoolWish(Value, frozen=True, kw_only=True):
+    """A pool with everything in it."""
+
+    pool: Pool
+    members: tuple[Member, ...] = ()
+    health_monitor: HealthMonitor | None = None
+
+
+class LoadBalancerWish(Value, frozen=True, kw_only=True):
+    """A whole load balancer as it shall be; `generation` counts the wishes of this load balancer from 1."""
+
+    generation: int
+    load_balancer: LoadBalancer
+    listeners: tuple[Listener, ...] = ()
+    pools: tuple[PoolWish, ...] = ()
