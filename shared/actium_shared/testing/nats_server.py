@@ -71,7 +71,9 @@ class NatsServer:
             f"listen: 127.0.0.1:{self.port}",
             f"max_payload: {streams.MAX_PAYLOAD_BYTES}",
             f"authorization: {{ users: {json.dumps(users)} }}",
-            f'jetstream: {{ store_dir: "{self.folder / "store"}"' + (", sync_interval: always" if sync_always else "") + " }",
+            f'jetstream: {{ store_dir: "{self.folder / "store"}"'
+            + (", sync_interval: always" if sync_always else "")
+            + " }",
         ]
         return "\n".join(lines) + "\n"
 

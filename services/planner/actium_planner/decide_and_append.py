@@ -1,0 +1,94 @@
+"""The shell around every decision: load, decide, append, and again when somebody else was faster."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from actium_planner.states import STREAM, Aggregates, Held
+from actium_shared.clock import Clock
+from actium_shared.envelope import Envelope
+from actium_shared.errors import VersionConflictError
+from actium_shared.event_store import EventStore, commit_envelope
+from actium_shared.ids import Ids
+from actium_shared.message import Cause, Commit, Event, EventCause, Position, Rejected
+from actium_shared.telemetry import correlation_id, traceparent
+
+log = logging.getLogger(__name__)
+
+S = TypeVar("S")
+MAX_RACES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """Decides on aggregates and puts what happened on the log."""
+
+    store: EventStore
+    clock: Clock
+    ids: Ids
+
+    async def decide(
+        self,
+        aggregates: Aggregates[S],
+        aggregate_id: str,
+        decision: Callable[[S], Sequence[Event] | Rejected],
+        *,
+        cause: Cause,
+        reads: Mapping[str, int] | None = None,
+        deadline: float | None = None,
+        causation_id: str | None = None,
+    ) -> Position | Rejected:
+        """
+        Give the position of what was decided, or of the aggregate's last commit when nothing new happened.
+
+        `deadline` is monotonic seconds; no append is begun after it.
+
+        Raises:
+            VersionConflictError: others were faster too many times.
+            RetryableError: the log does not answer; the outcome is unknown.
+        """
+        held = aggregates.get(aggregate_id)
+        async with held.lock:
+            for _ in range(MAX_RACES):
+                if isinstance(cause, EventCause) and held.knows(cause.position):
+                    return Position(STREAM, held.sequence)
+                events = decision(held.state)
+                if isinstance(events, Rejected):
+                    log.info(
+                        "refused", extra={"aggregate": held.subject, "reason": events.reason, "detail": events.detail}
+                    )
+                    return events
+                if not events:
+                    return Position(STREAM, held.sequence)
+                commit = Commit(
+                    id=self.ids.new(),
+                    events=tuple(events),
+                    cause=cause,
+                    decided_at=self.clock.now(),
+                    reads=dict(reads or {}),
+                )
+                try:
+                    envelope = self._envelope(commit, causation_id)
+                    position = await self.store.append(
+                        held.subject, commit, expected=held.sequence, envelope=envelope, deadline=deadline
+                    )
+                except VersionConflictError:
+                    await self._catch_up(aggregates, aggregate_id, held)
+                else:
+                    aggregates.absorb(aggregate_id, commit, position)
+                    return position
+            raise VersionConflictError(f"{held.subject}: lost {MAX_RACES} races")
+
+    def _envelope(self, commit: Commit, causation_id: str | None) -> Envelope:
+        return commit_envelope(
+            commit,
+            source="planner",
+            correlation_id=correlation_id.get(),
+            causation_id=causation_id,
+            traceparent=traceparent(),
+        )
+
+    async def _catch_up(self, aggregates: Aggregates[Any], aggregate_id: str, held: Held[Any]) -> None:
+        async for recorded in self.store.read(STREAM, after=held.sequence, subjects=(held.subject,)):
+            aggregates.absorb(aggregate_id, recorded.commit, recorded.position)

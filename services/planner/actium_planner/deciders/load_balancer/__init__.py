@@ -1,0 +1,12 @@
+"""
+The load balancer with all its children: is a wish allowed, and what becomes of it. Pure.
+
+A load balancer is not a lock: a wish made while another is on its way is decided against the newest wish and joins the
+next round. Only a load balancer that is being deleted refuses.
+"""
+
+from actium_planner.deciders.load_balancer.decide import decide
+from actium_planner.deciders.load_balancer.follow import follow
+from actium_planner.deciders.load_balancer.state import LoadBalancerState, PoolState, evolve, fold
+
+__all__ = ["LoadBalancerState", "PoolState", "decide", "evolve", "fold", "follow"]

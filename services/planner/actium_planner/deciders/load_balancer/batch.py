@@ -1,0 +1,67 @@
+"""A batch of members against those that a pool has: identity is (address, port), what is left out goes. Pure."""
+
+from collections.abc import Iterable, Sequence
+
+from actium_planner.validation import member as members
+from actium_shared.commands.planner import BatchMember, ReplaceMembers
+from actium_shared.events import load_balancer as events
+from actium_shared.events.load_balancer import LoadBalancerEvent
+from actium_shared.message import Reason, Rejected
+from actium_shared.wishes import Member
+
+KEPT_WHEN_LEFT_OUT = ("name", "tags")
+"""Everything else that a batch leaves out goes back to its default."""
+
+Key = tuple[str, int]
+
+
+def replace_members(
+    command: ReplaceMembers, existing: Iterable[Member], *, generation: int
+) -> Sequence[LoadBalancerEvent] | Rejected:
+    """Give the creations, updates and removals that make the pool's members those of the batch."""
+    held = {_key(member): member for member in existing}
+    wanted: dict[Key, BatchMember] = {}
+    for entry in command.members:
+        key = _key(entry.member)
+        if key in wanted:
+            return _named_twice(key, known=key in held)
+        refusal = members.validate_address(entry.member) if key not in held else None
+        if refusal is not None:
+            return refusal
+        wanted[key] = entry
+    lb_id, pool_id = command.load_balancer_id, command.pool_id
+    happened: list[LoadBalancerEvent] = []
+    for key, entry in wanted.items():
+        old = held.get(key)
+        if old is None:
+            happened.append(
+                events.MemberCreated(
+                    load_balancer_id=lb_id, generation=generation, pool_id=pool_id, member=entry.member
+                )
+            )
+        elif (new := _merged(old, entry)) != old:
+            happened.append(
+                events.MemberUpdated(load_balancer_id=lb_id, generation=generation, pool_id=pool_id, member=new)
+            )
+    gone = [] if command.additive_only else [member for key, member in held.items() if key not in wanted]
+    happened += [
+        events.MemberRemoved(load_balancer_id=lb_id, generation=generation, pool_id=pool_id, member_id=member.id)
+        for member in gone
+    ]
+    return happened
+
+
+def _key(member: Member) -> Key:
+    return member.address, member.protocol_port
+
+
+def _merged(old: Member, entry: BatchMember) -> Member:
+    fields = {name: getattr(entry.member, name) for name in entry.member.__struct_fields__}
+    kept = {name: getattr(old, name) for name in KEPT_WHEN_LEFT_OUT if name not in entry.sent}
+    fixed = {"id": old.id, "subnet_id": old.subnet_id}
+    return Member(**(fields | kept | fixed))
+
+
+def _named_twice(key: Key, *, known: bool) -> Rejected:
+    reason = Reason.INVALID if known else Reason.CONFLICT
+    return Rejected(reason=reason, detail=f"Member {key[0]}:{key[1]} is named twice in the batch.", field="members")

@@ -1,0 +1,55 @@
+"""What an appliance's or the network's event means for a load balancer."""
+
+from collections.abc import Sequence
+
+from actium_planner.deciders.load_balancer.state import LoadBalancerState
+from actium_shared.events import appliance as appliances
+from actium_shared.events import load_balancer as events
+from actium_shared.events.load_balancer import LoadBalancerEvent
+from actium_shared.events.network import VipReleased
+from actium_shared.ids import ApplianceId, LoadBalancerId
+from actium_shared.message import Event
+
+
+def follow(event: Event, state: LoadBalancerState) -> Sequence[LoadBalancerEvent]:
+    """Give what happens to the load balancer; nothing when the event says nothing new."""
+    if state.load_balancer is None or state.deleted:
+        return []
+    lb_id = state.load_balancer.id
+    match event:
+        case appliances.BundleCut(holds=holds):
+            return _begin_round(state, lb_id, holds.get(lb_id, 0))
+        case appliances.BundleApplied(holds=holds, appliance_id=appliance_id):
+            return _end_round(state, lb_id, holds.get(lb_id, 0), appliance_id)
+        case appliances.BundleFailed(holds=holds, reason=reason):
+            return _fail_round(state, lb_id, holds.get(lb_id, 0), reason)
+        case appliances.LoadBalancerReleased(load_balancer_id=released) if released == lb_id:
+            withdrawn = state.deleting and not state.withdrawn
+            return [events.LoadBalancerWithdrawn(load_balancer_id=lb_id)] if withdrawn else []
+        case VipReleased(load_balancer_id=released) if released == lb_id and state.withdrawn:
+            return [events.LoadBalancerDeleted(load_balancer_id=lb_id)]
+        case _:
+            return []
+
+
+def _begin_round(state: LoadBalancerState, lb_id: LoadBalancerId, held: int) -> Sequence[LoadBalancerEvent]:
+    if state.deleting or state.pending or held <= state.ended or held == state.failed:
+        return []
+    return [events.RoundBegun(load_balancer_id=lb_id, generation=held)]
+
+
+def _end_round(
+    state: LoadBalancerState, lb_id: LoadBalancerId, held: int, appliance_id: ApplianceId
+) -> Sequence[LoadBalancerEvent]:
+    if state.deleting or held == 0 or (held <= state.ended and state.failed == 0):
+        return []
+    happened: list[LoadBalancerEvent] = []
+    if state.appliance_id is None:
+        happened.append(events.LoadBalancerPlaced(load_balancer_id=lb_id, appliance_id=appliance_id))
+    return [*happened, events.RoundEnded(load_balancer_id=lb_id, generation=held)]
+
+
+def _fail_round(state: LoadBalancerState, lb_id: LoadBalancerId, held: int, reason: str) -> Sequence[LoadBalancerEvent]:
+    if state.deleting or held == 0 or held < state.ended or (held == state.failed and not state.pending):
+        return []
+    return [events.RoundFailed(load_balancer_id=lb_id, generation=held, reason=reason)]

@@ -1,0 +1,71 @@
+"""Wires the planner: bus, states from the log, asks, feeds, deadlines."""
+
+import asyncio
+import logging
+
+from actium_planner.decide_and_append import Shell
+from actium_planner.deciders.appliance import Limits
+from actium_planner.feed_positions import FeedPositions
+from actium_planner.handlers import Planner
+from actium_planner.planning import Planning
+from actium_planner.settings import PlannerSettings
+from actium_planner.states import States
+from actium_shared import streams
+from actium_shared.clock import Clock, SystemClock
+from actium_shared.errors import RetryableError
+from actium_shared.event_store import JetStreamEventStore, Recorded
+from actium_shared.ids import RandomIds
+from actium_shared.service import FeedHandler, Service, connect
+
+log = logging.getLogger(__name__)
+
+REPLAN_PAUSE_S = 0.2
+
+
+async def main(settings: PlannerSettings) -> None:
+    """Run until told to stop."""
+    clock = SystemClock()
+    async with connect("planner", settings) as bus:
+        store = JetStreamEventStore(bus, clock=clock)
+        states = States()
+        await states.load(store)
+        positions = FeedPositions(bus, clock)
+        await positions.load()
+        planning = Planning(bus, clock)
+        limits = Limits(
+            boot_s=settings.boot_s, bundle_s=settings.bundle_s, retry_s=settings.retry_s, image_tag=settings.image_tag
+        )
+        planner = Planner(states, Shell(store, clock, RandomIds()), planning, clock=clock, limits=limits)
+        service = Service("planner", bus, clock)
+        for owner in streams.FEEDS["planner"]:
+            stream = streams.events_of(owner)
+            handler = planner.own if owner == "planner" else planner.foreign
+            service.feed(stream, _keeping(positions, handler), after=positions.of(stream))
+        lost = asyncio.Event()
+        lost.set()
+        bus.on_reconnect(lost.set)
+        service.loop("plans", lambda: _replan(planner, lost, clock))
+        service.loop("deadlines", lambda: planning.wake(planner.lapse))
+        service.loop("positions", positions.keep_saving)
+        await bus.serve_asks("planner", planner.answer)
+        await service.run()
+
+
+def _keeping(positions: FeedPositions, handler: FeedHandler) -> FeedHandler:
+    async def handle(recorded: Recorded) -> None:
+        await handler(recorded)
+        positions.reached(recorded.position.stream, recorded.position.sequence)
+
+    return handle
+
+
+async def _replan(planner: Planner, lost: asyncio.Event, clock: Clock) -> None:
+    while True:
+        await lost.wait()
+        lost.clear()
+        try:
+            await planner.plan_everything()
+        except RetryableError as exc:
+            log.warning("plans not carried out, again", extra={"error": str(exc)})
+            lost.set()
+            await clock.sleep(REPLAN_PAUSE_S)

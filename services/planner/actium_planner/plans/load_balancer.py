@@ -1,0 +1,12 @@
+"""What is still to do for a load balancer itself: to give its addresses back when nothing carries it any more."""
+
+from actium_planner.deciders.load_balancer import LoadBalancerState
+from actium_planner.plans import Plan
+from actium_shared.commands.network import ReleaseVip
+
+
+def plan(state: LoadBalancerState) -> Plan:
+    """Give the orders that bring the load balancer to where its events say it shall be."""
+    if state.load_balancer is None or state.deleted or not state.withdrawn:
+        return Plan()
+    return Plan(orders=(ReleaseVip(load_balancer_id=state.load_balancer.id),))

@@ -1,0 +1,15 @@
+"""Settings of the planner."""
+
+from dataclasses import dataclass
+
+from actium_shared.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannerSettings(Settings):
+    """`boot_s`, `bundle_s`: how long a boot and the application of a bundle may take; `retry_s`: pause after giving up."""
+
+    boot_s: float = 60.0
+    bundle_s: float = 60.0
+    retry_s: float = 30.0
+    image_tag: str = "default"

@@ -1,0 +1,243 @@
+"""Whole lives, through the real shell: created, changed, refused, failed, deleted, and crashes in between."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from world import World
+
+import builders as a
+from actium_shared.commands import planner as commands
+from actium_shared.event_store import Recorded
+from actium_shared.ids import MemberId
+from actium_shared.message import Accepted, Reason, Rejected
+from actium_shared.wishes import PoolWish
+
+
+async def story(world: World) -> list[str]:
+    return [
+        event.TYPE
+        async for item in world.store.read("EVENTS_PLANNER", after=0)
+        if item.aggregate == "loadbalancer"
+        for event in item.commit.events
+    ]
+
+
+async def log_of(world: World, stream: str) -> list[Recorded]:
+    return [item async for item in world.store.read(stream, after=0)]
+
+
+async def test_a_created_load_balancer_becomes_active_in_four_planner_commits() -> None:
+    world = World()
+    assert isinstance(await world.ask(a.create_load_balancer()), Accepted)
+    await world.settle()
+    assert await story(world) == ["loadbalancer.created", "loadbalancer.placed", "loadbalancer.round-ended"]
+    assert not world.load_balancer(a.LB).pending
+    aggregates = [item.aggregate for item in await log_of(world, "EVENTS_PLANNER")]
+    # The appliance's third commit stands for AmphoraBooted alone: compute puts both outcomes in one commit.
+    assert aggregates == ["loadbalancer", "appliance", "appliance", "appliance", "loadbalancer"]
+
+
+async def test_a_change_made_while_a_round_runs_is_accepted_and_joins_the_next() -> None:
+    world = World(works=False)
+    await world.ask(a.create_load_balancer())
+    await world.settle()
+    assert isinstance(await world.ask(a.create_pool()), Accepted)
+    assert isinstance(await world.ask(a.create_member()), Accepted)
+    world.works = True
+    await world.settle()
+    state = world.load_balancer(a.LB)
+    assert (state.ended, state.pending) == (3, False)
+    (configured,) = world.configured.values()
+    assert configured.load_balancers[0].pools[0].members == (a.member(),)
+
+
+async def test_a_refused_configuration_is_an_error_with_its_reason_and_the_next_good_change_heals() -> None:
+    world = World()
+    await world.ask(a.create_load_balancer())
+    await world.settle()
+    world.accepts = False
+    await world.ask(a.create_listener())
+    await world.settle()
+    assert world.load_balancer(a.LB).failed == 2
+    world.accepts = True
+    await world.ask(
+        commands.UpdateListener(
+            load_balancer_id=a.LB, listener_id=a.LISTENER, changes=commands.ListenerChanges(name="better")
+        )
+    )
+    await world.settle()
+    state = world.load_balancer(a.LB)
+    assert (state.failed, state.ended, state.pending) == (0, 3, False)
+    assert (await story(world))[-3:] == ["loadbalancer.round-failed", "listener.updated", "loadbalancer.round-ended"]
+
+
+async def test_boots_that_fail_end_in_an_error_and_heal_when_the_cause_is_gone() -> None:
+    world = World(boots=False)
+    await world.ask(a.create_load_balancer())
+    await world.settle()
+    assert world.load_balancer(a.LB).failed == 1
+    assert not world.appliance(a.LB).amphorae
+    world.boots = True
+    await world.lapse(31)
+    state = world.load_balancer(a.LB)
+    assert (state.failed, state.ended, state.pending) == (0, 1, False)
+
+
+async def test_silence_ends_in_an_error_and_never_in_pending() -> None:
+    world = World(works=False)
+    await world.ask(a.create_load_balancer())
+    await world.settle()
+    for _ in range(10):
+        await world.lapse(61)
+    assert world.load_balancer(a.LB).failed == 1
+    assert not world.load_balancer(a.LB).pending
+
+
+async def test_deletion_clears_everything_away_in_order() -> None:
+    world = World()
+    await world.ask(a.create_load_balancer())
+    await world.ask(a.create_listener())
+    await world.settle()
+    refused = await world.ask(commands.DeleteLoadBalancer(load_balancer_id=a.LB))
+    assert isinstance(refused, Rejected)
+    assert refused.reason is Reason.INVALID
+    await world.ask(commands.DeleteLoadBalancer(load_balancer_id=a.LB, cascade=True))
+    late = await world.ask(a.create_pool())
+    assert isinstance(late, Rejected)
+    assert late.reason is Reason.IMMUTABLE
+    await world.settle()
+    assert (await story(world))[-3:] == [
+        "loadbalancer.deletion-requested",
+        "loadbalancer.withdrawn",
+        "loadbalancer.deleted",
+    ]
+    assert world.appliance(a.LB).retired
+    assert not world.configured
+    gone = await world.ask(commands.DeleteLoadBalancer(load_balancer_id=a.LB))
+    assert isinstance(gone, Rejected)
+    assert gone.reason is Reason.NOT_FOUND
+
+
+async def test_deletion_while_nothing_has_booted_yet_ends_too() -> None:
+    world = World(works=False)
+    await world.ask(a.create_load_balancer())
+    await world.ask(commands.DeleteLoadBalancer(load_balancer_id=a.LB))
+    await world.settle()
+    world.works = True
+    await world.settle()
+    assert world.load_balancer(a.LB).deleted
+
+
+async def test_ports_follow_the_members_subnets() -> None:
+    world = World()
+    await world.ask(a.create_load_balancer())
+    await world.ask(a.create_pool())
+    await world.ask(a.create_member(subnet_id=a.TENANT))
+    await world.settle()
+    (amphora,) = world.appliance(a.LB).amphorae.values()
+    assert amphora.plugged == {a.TENANT}
+    await world.ask(commands.DeleteMember(load_balancer_id=a.LB, pool_id=a.POOL, member_id=a.MEMBER))
+    await world.settle()
+    (amphora,) = world.appliance(a.LB).amphorae.values()
+    assert (amphora.ports, amphora.trimming) == (frozenset(), False)
+
+
+members = st.integers(min_value=1, max_value=4)
+acts = st.lists(
+    st.one_of(
+        st.tuples(st.just("member"), members),
+        st.tuples(st.just("gone"), members),
+        st.tuples(
+            st.sampled_from(["work", "feed", "crash", "refuse", "accept", "noboot", "boot", "lapse"]), st.just(0)
+        ),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(acts)
+async def test_whatever_happens_the_newest_wish_is_served_in_the_end(script: list[tuple[str, int]]) -> None:
+    world = World(works=False)
+    await world.ask(a.create_load_balancer())
+    await world.ask(a.create_pool())
+    for act, number in script:
+        await _act(world, act, number)
+    world.works = world.boots = world.accepts = True
+    await world.restart()
+    await world.settle()
+    await world.lapse(31)
+    await world.ask(
+        commands.UpdateLoadBalancer(
+            load_balancer_id=a.LB, changes=commands.LoadBalancerChanges(description="the next good change")
+        )
+    )
+    await world.settle()
+    state = world.load_balancer(a.LB)
+    assert (state.pending, state.failed, state.ended) == (False, 0, state.generation)
+    (configured,) = world.configured.values()
+    assert set(configured.load_balancers[0].pools[0].members) == set(state.pools[a.POOL].members.values())
+    before = len(await log_of(world, "EVENTS_PLANNER"))
+    world.read.clear()  # everything is delivered once more
+    await world.settle()
+    assert len(await log_of(world, "EVENTS_PLANNER")) == before
+
+
+async def _act(world: World, act: str, number: int) -> None:
+    member_id = MemberId(a.an_id(f"member-{number}"))
+    match act:
+        case "member":
+            await world.ask(a.create_member(id=member_id, address=f"10.0.0.{number}"))
+        case "gone":
+            await world.ask(commands.DeleteMember(load_balancer_id=a.LB, pool_id=a.POOL, member_id=member_id))
+        case "work":
+            world.works = True
+            await world.settle()
+            world.works = False
+        case "feed":
+            await world.step()
+        case "crash":
+            await world.restart()
+        case "refuse" | "accept":
+            world.accepts = act == "accept"
+        case "noboot" | "boot":
+            world.boots = act == "boot"
+        case "lapse":
+            await world.lapse(61)
+
+
+async def test_the_same_create_again_changes_nothing() -> None:
+    world = World()
+    first = await world.ask(a.create_load_balancer())
+    again = await world.ask(a.create_load_balancer())
+    assert first == again
+
+
+async def test_a_single_call_tree_is_one_commit_of_one_wish() -> None:
+    world = World()
+    whole = commands.CreateLoadBalancer(
+        load_balancer_id=a.LB,
+        load_balancer=a.load_balancer(),
+        listeners=(a.listener(default_pool_id=a.POOL),),
+        pools=(PoolWish(pool=a.pool(), members=(a.member(),), health_monitor=a.health_monitor()),),
+    )
+    await world.ask(whole)
+    (recorded,) = await log_of(world, "EVENTS_PLANNER")
+    assert [event.TYPE for event in recorded.commit.events] == [
+        "loadbalancer.created",
+        "pool.created",
+        "member.created",
+        "healthmonitor.created",
+        "listener.created",
+    ]
+    assert world.load_balancer(a.LB).generation == 1
+
+
+async def test_one_bad_child_refuses_the_whole_tree() -> None:
+    world = World()
+    whole = commands.CreateLoadBalancer(
+        load_balancer_id=a.LB, load_balancer=a.load_balancer(), listeners=(a.listener(default_pool_id=a.POOL),)
+    )
+    refused = await world.ask(whole)
+    assert isinstance(refused, Rejected)
+    assert refused.reason is Reason.NOT_FOUND
+    assert await story(world) == []

@@ -1,0 +1,208 @@
+"""A planner in a world of memory: its real shell and plans, a log in memory, and machines that do as they are told."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from actium_planner.decide_and_append import Shell
+from actium_planner.deciders.appliance import ApplianceState, Limits
+from actium_planner.deciders.load_balancer import LoadBalancerState
+from actium_planner.handlers import Planner
+from actium_planner.placement import place
+from actium_planner.planning import Planning
+from actium_planner.states import States
+from actium_shared import streams
+from actium_shared.bus import Question
+from actium_shared.commands.compute import BootAmphora, ConfigureAmphora, DeleteAmphora
+from actium_shared.commands.network import ReleaseVip, SettlePorts
+from actium_shared.commands.planner import LoadBalancerCommand
+from actium_shared.envelope import Envelope
+from actium_shared.event_store import commit_envelope
+from actium_shared.events import amphora as amphorae
+from actium_shared.events import network
+from actium_shared.ids import LoadBalancerId
+from actium_shared.message import Commit, Event, Order, Reply, WorkCause
+from actium_shared.testing.memory_event_store import MemoryEventStore
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class HandClock:
+    """Moved by hand."""
+
+    def __init__(self) -> None:
+        self.time = START
+
+    def now(self) -> datetime:
+        return self.time
+
+    def monotonic(self) -> float:
+        return (self.time - START).total_seconds()
+
+    async def sleep(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+class CountingIds:
+    def __init__(self) -> None:
+        self.count = 0
+
+    def new(self) -> str:
+        self.count += 1
+        return f"id-{self.count}"
+
+
+@dataclass
+class World:
+    """`boots`, `accepts`: whether machines boot and take configurations; orders wait in `orders` until `settle`."""
+
+    boots: bool = True
+    accepts: bool = True
+    works: bool = True
+    store: MemoryEventStore = field(default_factory=MemoryEventStore)
+    clock: HandClock = field(default_factory=HandClock)
+    orders: list[Order] = field(default_factory=list)
+    done: set[str] = field(default_factory=set)
+    configured: dict[str, ConfigureAmphora] = field(default_factory=dict)
+    booted: set[str] = field(default_factory=set)
+    read: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.ids = CountingIds()
+        self.start()
+
+    def start(self) -> None:
+        """Start the planner, or start it again after a crash: what was in memory is gone."""
+        self.states = States()
+        self.planning = Planning(self, self.clock)
+        shell = Shell(self.store, self.clock, self.ids)
+        self.planner = Planner(self.states, shell, self.planning, clock=self.clock, limits=Limits())
+
+    async def restart(self) -> None:
+        self.start()
+        await self.states.load(self.store)
+        await self.planner.plan_everything()
+
+    async def send_order(self, order: Order) -> None:
+        self.orders.append(order)
+
+    async def ask(self, command: LoadBalancerCommand) -> Reply:
+        envelope = Envelope(
+            id=self.ids.new(), type=command.TYPE, version=1, source="t", time=self.clock.now(), correlation_id="c"
+        )
+        return await self.planner.answer(Question(command=command, envelope=envelope, deadline=1e9))
+
+    def load_balancer(self, lb_id: LoadBalancerId) -> LoadBalancerState:
+        return self.states.load_balancers.get(lb_id).state
+
+    def appliance(self, lb_id: LoadBalancerId) -> ApplianceState:
+        return self.states.appliances.get(place(lb_id)).state
+
+    async def settle(self) -> None:
+        """Let everything happen until nothing more does."""
+        while True:
+            moved = await self._feed()
+            if self.works:
+                moved = await self._work() or moved
+            if not moved:
+                return
+
+    async def step(self) -> bool:
+        """Let one feed round happen, without work."""
+        return await self._feed()
+
+    async def lapse(self, seconds: float) -> None:
+        """Let time pass, and deadlines with it."""
+        self.clock.time += timedelta(seconds=seconds)
+        for appliance_id, _ in self.states.appliances:
+            await self.planner.lapse(appliance_id)
+        await self.settle()
+
+    async def _feed(self) -> bool:
+        moved = False
+        for owner in ("planner", "compute", "network"):
+            stream = streams.events_of(owner)
+            handler = self.planner.own if owner == "planner" else self.planner.foreign
+            async for recorded in self.store.read(stream, after=self.read.get(stream, 0)):
+                await handler(recorded)
+                self.read[stream] = recorded.position.sequence
+                moved = True
+        return moved
+
+    async def _work(self) -> bool:
+        orders, self.orders = self.orders, []
+        moved = False
+        for order in orders:
+            if order.order_id not in self.done:
+                self.done.add(order.order_id)
+                moved = True
+                await self._do(order)
+        return moved
+
+    async def _do(self, order: Order) -> None:
+        match order:
+            case BootAmphora() if self.boots:
+                self.booted.add(order.amphora_id)
+                await self._happened("amphora", order.amphora_id, order, _booted(order))
+            case BootAmphora():
+                failed = amphorae.AmphoraBootFailed(
+                    amphora_id=order.amphora_id, appliance_id=order.appliance_id, reason="out of resources: no host"
+                )
+                await self._happened("amphora", order.amphora_id, order, failed)
+            case ConfigureAmphora() if order.amphora_id not in self.booted:
+                pass
+            case ConfigureAmphora():
+                await self._happened("amphora", order.amphora_id, order, self._configure(order))
+            case DeleteAmphora():
+                gone = amphorae.AmphoraDeleted(amphora_id=order.amphora_id, appliance_id=order.appliance_id)
+                self.configured.pop(order.amphora_id, None)
+                await self._happened("amphora", order.amphora_id, order, gone)
+            case SettlePorts():
+                settled = network.PortsSettled(
+                    amphora_id=order.amphora_id, appliance_id=order.appliance_id, revision=order.revision
+                )
+                await self._happened("port", order.amphora_id, order, settled)
+            case ReleaseVip():
+                released = network.VipReleased(load_balancer_id=order.load_balancer_id, reason="deleted")
+                await self._happened("vip", order.load_balancer_id, order, released)
+
+    def _configure(self, order: ConfigureAmphora) -> Event:
+        if not self.accepts:
+            return amphorae.AmphoraConfigurationRefused(
+                amphora_id=order.amphora_id, appliance_id=order.appliance_id, bundle=order.bundle, reason="haproxy: no"
+            )
+        self.configured[order.amphora_id] = order
+        return amphorae.AmphoraConfigured(
+            amphora_id=order.amphora_id,
+            appliance_id=order.appliance_id,
+            bundle=order.bundle,
+            digest="d",
+            result="reload",
+            took_ms=1.0,
+        )
+
+    async def _happened(self, kind: str, target: str, order: Order, event: Event) -> None:
+        owner = "compute" if kind == "amphora" else "network"
+        subject = streams.event_subject(owner, kind, target)
+        commit = Commit(
+            id=self.ids.new(),
+            events=(event,),
+            cause=WorkCause(order_id=order.order_id),
+            decided_at=self.clock.now(),
+        )
+        last = [item async for item in self.store.read(streams.events_of(owner), after=0, subjects=(subject,))]
+        expected = last[-1].position.sequence if last else 0
+        envelope = commit_envelope(commit, source=owner, correlation_id="c")
+        await self.store.append(subject, commit, expected=expected, envelope=envelope)
+
+
+def _booted(order: BootAmphora) -> amphorae.AmphoraBooted:
+    return amphorae.AmphoraBooted(
+        amphora_id=order.amphora_id,
+        appliance_id=order.appliance_id,
+        compute_id="c",
+        host="host-1",
+        image_tag=order.image_tag,
+        management_address="10.250.1.1",
+        heartbeat_key_version=1,
+        certificate_expires_at=START,
+    )
