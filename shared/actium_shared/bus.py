@@ -7,9 +7,10 @@ Whoever reads survives a restarted server: consumers, and streams that live in i
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,9 +23,10 @@ from actium_shared.clock import Clock, SystemClock
 from actium_shared.codec import CODEC
 from actium_shared.envelope import Envelope
 from actium_shared.errors import PermanentError, RetryableError, UnreadableError
+from actium_shared.failpoints import FAILPOINTS
 from actium_shared.ids import Ids, RandomIds, partition
 from actium_shared.message import Actor, Command, Order, Reply
-from actium_shared.pull import NANO, Delivery, Pull
+from actium_shared.pull import EPOCH, NANO, Delivery, Pull
 from actium_shared.telemetry import correlation_id, traceparent
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,9 @@ RECONNECT_WAIT_S = 0.1
 FEED_BATCH = 512
 ACK_WAIT_S = 30.0
 NO_STREAM = 10059
+LATEST = datetime(2262, 1, 1, tzinfo=UTC)
+"""Nanoseconds of later times do not fit into the server's 64 bits: it takes them for the past."""
+
 SERVER_MINIMUM = (2, 12)
 """Earlier servers lack features that the streams use."""
 
@@ -235,6 +240,7 @@ class Bus:
         """
         envelope = self._envelope(order.TYPE, order.VERSION, causation_id=causation_id)
         headers = envelope.to_headers() | {"Nats-Msg-Id": order.order_id}
+        FAILPOINTS.reach(f"order.{order.TYPE}.before")
         try:
             await self.store(
                 streams.order_subject(order.SERVICE, order.target),
@@ -245,6 +251,7 @@ class Bus:
         except RetryableError:
             await self.ensure_streams()  # a restarted server has lost what was in its memory
             raise
+        FAILPOINTS.reach(f"order.{order.TYPE}.after")
 
     # -- asks
 
@@ -274,6 +281,7 @@ class Bus:
                 question = self._question(message)
                 reply = await answer(question)
                 headers = self._envelope(reply.TYPE, reply.VERSION, causation_id=question.envelope.id).to_headers()
+                FAILPOINTS.reach(f"reply.{question.command.TYPE}.before")
                 await self._client.publish(message.reply, CODEC.encode(reply), headers=headers)
             except Exception:
                 # The asker runs into its deadline and is told that the outcome is unknown, which is true.
@@ -326,9 +334,40 @@ class Bus:
         info = await self.api(f"STREAM.INFO.{stream}", {})
         return int(info["state"]["last_seq"])
 
+    async def first_since(self, stream: str, at: datetime, *, timeout_s: float = API_TIMEOUT_S) -> int:
+        """Give the sequence of the first message stored at `at` or later; one past the newest where there is none."""
+        end = await self.last_sequence(stream)
+        at = min(max(at, EPOCH), LATEST)
+        found = await self._direct_get(stream, {"start_time": at.isoformat(), "next_by_subj": ">"}, timeout_s=timeout_s)
+        return int(found["Nats-Sequence"]) if found else end + 1
+
+    async def stored_at(self, stream: str, sequence: int, *, timeout_s: float = API_TIMEOUT_S) -> datetime | None:
+        """Give the time at which a message was stored; None where there is none of that sequence."""
+        found = await self._direct_get(stream, {"seq": sequence}, timeout_s=timeout_s)
+        return datetime.fromisoformat(found["Nats-Time-Stamp"]) if found else None
+
+    async def _direct_get(
+        self, stream: str, wanted: Mapping[str, object], *, timeout_s: float
+    ) -> Mapping[str, str] | None:
+        message = await self.request(f"$JS.API.DIRECT.GET.{stream}", json.dumps(wanted).encode(), timeout_s=timeout_s)
+        headers = message.headers or {}
+        return headers if "Nats-Sequence" in headers else None
+
+    async def count_behind(self, stream: str, *, after: int, subjects: tuple[str, ...] = ()) -> int:
+        """
+        Give how many messages a feed that stands at `after` has yet to read.
+
+        Raises:
+            RetryableError: the bus cannot tell now.
+        """
+        async with self._pulling(stream, _feed_config(after + 1, subjects), batch=1) as pull:
+            if pull is None:
+                raise RetryableError(f"cannot count what is behind {after} on {stream}")
+            return pull.pending_at_start
+
     async def feed(
         self, stream: str, *, after: int, subjects: tuple[str, ...] = (), until_end: bool = False
-    ) -> AsyncIterator[Delivery]:
+    ) -> AsyncGenerator[Delivery, None]:
         """
         Give every message behind sequence `after`, in order, none twice and none left out, waiting for new ones.
 

@@ -12,6 +12,7 @@ from actium_shared.clock import Clock, SystemClock
 from actium_shared.codec import CODEC
 from actium_shared.envelope import COMMIT_TYPE, Envelope
 from actium_shared.errors import PermanentError, RetryableError, VersionConflictError
+from actium_shared.failpoints import FAILPOINTS
 from actium_shared.message import Commit, Position
 from actium_shared.pull import Delivery
 
@@ -80,6 +81,15 @@ class JetStreamEventStore:
 
     async def append(
         self, subject: str, commit: Commit, *, expected: int, envelope: Envelope, deadline: float | None = None
+    ) -> Position:
+        point = f"append.{commit.events[-1].TYPE}"
+        FAILPOINTS.reach(f"{point}.before")
+        position = await self._append(subject, commit, expected, envelope, deadline)
+        FAILPOINTS.reach(f"{point}.after")
+        return position
+
+    async def _append(
+        self, subject: str, commit: Commit, expected: int, envelope: Envelope, deadline: float | None
     ) -> Position:
         body = CODEC.encode_commit(commit)
         if len(body) > streams.MAX_PAYLOAD_BYTES - 65_536:

@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import nats.errors
 from nats.aio.client import Client
@@ -24,6 +24,7 @@ IDLE_HEARTBEAT_S = 5.0
 
 EXPIRES_S = 30.0
 NANO = 1_000_000_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ACK_TOKENS = 9
 """In the reply subject of a delivery; servers with a domain put two more in front."""
 
@@ -147,7 +148,8 @@ class Pull:
             sequence=int(sequence),
             pending=int(pending),
             delivery_count=int(delivered),
-            time=datetime.fromtimestamp(int(nanoseconds) / NANO, UTC),
+            # Rounded down, by whole numbers: who asks for what was stored from this time on gets this message too.
+            time=EPOCH + timedelta(microseconds=int(nanoseconds) // 1000),
             acknowledge=acknowledge,
         )
         return delivery, int(consumer_sequence)

@@ -15,6 +15,7 @@ from sqlalchemy.pool import StaticPool
 
 from actium_shared.clock import Clock, SystemClock
 from actium_shared.errors import RetryableError
+from actium_shared.failpoints import FAILPOINTS
 from actium_shared.message import Position
 
 T = TypeVar("T")
@@ -46,7 +47,10 @@ class Database:
     async def write(self, change: Callable[[sa.Connection], T]) -> T:
         """Run `change` in a transaction: all of it or nothing."""
         async with self._writing:
-            return await self._run(change, self.engine.begin)
+            FAILPOINTS.reach("table.before")
+            result = await self._run(change, self.engine.begin)
+            FAILPOINTS.reach("table.after")
+            return result
 
     async def _run(self, work: Callable[[sa.Connection], T], connect: Callable[[], object]) -> T:
         def inside() -> T:

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import msgspec
 
@@ -20,6 +21,7 @@ from actium_shared.codec import CODEC
 from actium_shared.envelope import Envelope
 from actium_shared.errors import PermanentError, RetryableError, SettingsError, VersionConflictError
 from actium_shared.event_store import Recorded, recorded
+from actium_shared.failpoints import FAILPOINTS
 from actium_shared.message import Order
 from actium_shared.pull import Delivery
 from actium_shared.settings import Settings
@@ -56,6 +58,10 @@ class Service:
     _feeds: list[FeedState] = field(default_factory=list)
     _starts: list[tuple[str, Callable[[], Awaitable[None]]]] = field(default_factory=list)
     _facts: list[Callable[[], Mapping[str, object]]] = field(default_factory=list)
+    _started_at: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._started_at = self.clock.now()
 
     def feed(self, stream: str, handler: FeedHandler, *, after: int, subjects: tuple[str, ...] = ()) -> None:
         """Have every commit behind `after` handled, in order; the handler keeps the position in its own store."""
@@ -81,8 +87,14 @@ class Service:
         facts: dict[str, object] = {}
         for tell in self._facts:
             facts |= tell()
-        positions = {state.stream: state.position for state in self._feeds}
-        return {"name": self.name, "parked": self.parked, "positions": positions, **facts}
+        return {
+            "name": self.name,
+            "started_at": self._started_at.isoformat(),
+            "parked": self.parked,
+            "positions": {state.stream: state.position for state in self._feeds},
+            "filters": {state.stream: state.subjects for state in self._feeds if state.subjects},
+            **facts,
+        }
 
     async def run(self) -> None:
         """
@@ -112,6 +124,7 @@ class Service:
     async def _run_orders(self, number: int, handlers: Mapping[type[Order], OrderHandler]) -> None:
         async for delivery in self.bus.work(self.name, number):
             await self._attempt(delivery, lambda delivery=delivery: _handle_order(delivery, handlers))  # type: ignore[misc]
+            FAILPOINTS.reach("acknowledge.before")
             await delivery.acknowledge()
 
     async def _attempt(self, delivery: Delivery, handle: Callable[[], Awaitable[None]]) -> None:
@@ -187,11 +200,16 @@ def start(name: str, settings_class: type[Settings], main: Callable[..., Awaitab
     except SettingsError as exc:
         sys.exit(f"actium {name}: {exc}")
     telemetry.set_up(name, level=settings.log_level)
+    if settings.failpoints_folder is not None:
+        FAILPOINTS.arm(settings.failpoints_folder, name)
 
     async def run() -> None:
         await main(settings)
 
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    except SettingsError as exc:  # such as a file that a setting names and that is not there
+        sys.exit(f"actium {name}: {exc}")
 
 
 def connect(name: str, settings: Settings) -> Bus:

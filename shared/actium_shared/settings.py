@@ -26,6 +26,7 @@ class Settings:
     nats_user: str = ""
     nats_password_file: Path | None = None
     log_level: str = "INFO"
+    failpoints_folder: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:

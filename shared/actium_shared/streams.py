@@ -26,7 +26,7 @@ EVENT_OWNERS: Mapping[str, tuple[str, ...]] = {
 COMMAND_SENDERS: Mapping[str, tuple[str, ...]] = {"planner": ("compute", "network")}
 """Service -> the services that it sends orders to."""
 
-ASKERS: Mapping[str, tuple[str, ...]] = {"api": ("planner", "network", "compute", "health", "relay")}
+ASKERS: Mapping[str, tuple[str, ...]] = {"api": SERVICES}
 """Service -> the services that it asks, for a decision or for their status."""
 
 FEEDS: Mapping[str, tuple[str, ...]] = {

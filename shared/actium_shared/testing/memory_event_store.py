@@ -19,7 +19,13 @@ class MemoryEventStore:
         self._changed = asyncio.Event()
 
     async def append(
-        self, subject: str, commit: Commit, *, expected: int, envelope: Envelope, deadline: float | None = None
+        self,
+        subject: str,
+        commit: Commit,
+        *,
+        expected: int,
+        envelope: Envelope,
+        deadline: float | None = None,  # noqa: ARG002 - memory does not wait
     ) -> Position:
         stream = streams.events_of(subject.split(".")[1])
         log = self._streams.setdefault(stream, [])

@@ -2,7 +2,6 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from world import World
 
 import builders as a
 from actium_shared.commands import planner as commands
@@ -10,6 +9,7 @@ from actium_shared.event_store import Recorded
 from actium_shared.ids import MemberId
 from actium_shared.message import Accepted, Reason, Rejected
 from actium_shared.wishes import PoolWish
+from unit.planner.world import World
 
 
 async def story(world: World) -> list[str]:
