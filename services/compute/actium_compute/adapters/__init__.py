@@ -1,0 +1,1 @@
+"""Compute's worlds: `namespaces` (amphorae on this machine), `memory` (accepts everything), plain management sockets."""

@@ -1,0 +1,44 @@
+"""Machines that are switched on at once and have nothing behind them: for tests, and for load tests of the rest."""
+
+from collections.abc import Mapping, Sequence
+
+from actium_compute.adapters.hosts import choose_host
+from actium_compute.ports import Machine, MachinePort, MachineWish
+from actium_shared.errors import RetryableError
+
+
+class MemoryMachines:
+    """`Machines` that only remembers."""
+
+    def __init__(self, hosts: Sequence[str]) -> None:
+        self._hosts = tuple(hosts)
+        self._machines: dict[str, Machine] = {}
+        self.attached: dict[str, set[str]] = {}
+
+    async def boot(self, machine: MachineWish, *, timeout_s: float) -> Machine:  # noqa: ARG002 - takes no time
+        if machine.amphora_id not in self._machines:
+            host = choose_host(machine, self._hosts, [other.host for other in self._machines.values()])
+            self._machines[machine.amphora_id] = Machine(compute_id=machine.amphora_id, host=host)
+            self.attached[machine.amphora_id] = {machine.management_port.port_id}
+        return self._machines[machine.amphora_id]
+
+    async def attach(self, amphora_id: str, port: MachinePort, *, timeout_s: float) -> None:  # noqa: ARG002
+        if amphora_id not in self._machines:
+            raise RetryableError(f"amphora {amphora_id} does not exist")
+        self.attached[amphora_id].add(port.port_id)
+
+    async def detach(self, amphora_id: str, port_id: str, *, timeout_s: float) -> None:  # noqa: ARG002
+        self.attached.get(amphora_id, set()).discard(port_id)
+
+    async def cut_links(self, amphora_id: str) -> None:
+        self.attached.get(amphora_id, set()).clear()
+
+    async def delete(self, amphora_id: str, *, timeout_s: float) -> None:  # noqa: ARG002
+        self._machines.pop(amphora_id, None)
+        self.attached.pop(amphora_id, None)
+
+    async def running(self) -> Mapping[str, Machine]:
+        return dict(self._machines)
+
+    async def power(self, amphora_id: str) -> bool:
+        return amphora_id in self._machines

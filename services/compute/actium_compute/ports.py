@@ -1,0 +1,121 @@
+"""What compute needs from a world: machines, and a way to their agents. Adapters are in `adapters`."""
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachinePort:
+    """A port of the network service, as a machine sees it."""
+
+    port_id: str
+    mac: str
+    address: str
+    prefix_length: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineWish:
+    """
+    An amphora as it shall be. `files` go where its agent reads them; they hold keys and are not shown.
+
+    `host` is where it must be, `avoid_hosts` where it must not: logical hosts, which fail together.
+    """
+
+    amphora_id: str
+    image_tag: str
+    management_port: MachinePort
+    files: Mapping[str, bytes] = field(repr=False)
+    host: str | None = None
+    avoid_hosts: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """An amphora that exists; `powered` is false for one that never started or was killed."""
+
+    compute_id: str
+    host: str
+    powered: bool = True
+
+
+class Machines(Protocol):
+    """
+    The machines of one world.
+
+    Every call may be repeated, also after a process was killed in the midst of it: what is there is kept, what is
+    missing is made. All raise `RetryableError` when the world does not answer or the deadline passes. Calls for one
+    amphora run one after the other, in the order they were made.
+    """
+
+    async def boot(self, machine: MachineWish, *, timeout_s: float) -> Machine:
+        """
+        Make the amphora run; one that runs is returned as it is. Its agent may need longer to answer.
+
+        Raises:
+            RetryableError: its management port does not exist yet, or it is not done in time.
+            PermanentError: the image is unknown, or no host is left; the message names it.
+        """
+        ...
+
+    async def attach(self, amphora_id: str, port: MachinePort, *, timeout_s: float) -> None:
+        """
+        Give the amphora an interface; nothing changes for one that it has, wherever its agent has put it.
+
+        Raises:
+            RetryableError: the port or the amphora does not exist (yet).
+        """
+        ...
+
+    async def detach(self, amphora_id: str, port_id: str, *, timeout_s: float) -> None:
+        """Take the interface away; the port remains. Nothing happens for one that the amphora does not have."""
+        ...
+
+    async def cut_links(self, amphora_id: str) -> None:
+        """Fence: no interface of the amphora carries anything any more. For good; only `delete` comes after it."""
+        ...
+
+    async def delete(self, amphora_id: str, *, timeout_s: float) -> None:
+        """Leave nothing of the amphora: no process, file, key, namespace, or port that is attached to it."""
+        ...
+
+    async def running(self) -> Mapping[str, Machine]:
+        """Give every amphora of which anything exists, by id: for adoption, and to find what should not be."""
+        ...
+
+    async def power(self, amphora_id: str) -> bool:
+        """Tell whether the amphora is switched on; its agent may still be dead."""
+        ...
+
+
+class ManagementNetwork(Protocol):
+    """Sockets on the network where the agents are. All are non-blocking, and their caller closes them."""
+
+    async def connect(self, address: str, port: int, *, timeout_s: float) -> socket.socket:
+        """
+        Open a TCP connection to an agent.
+
+        Raises:
+            RetryableError: refused, unreachable, or no answer within `timeout_s`.
+        """
+        ...
+
+    def datagram_socket(self, bind: tuple[str, int]) -> socket.socket:
+        """
+        Open a UDP socket bound to the address.
+
+        Raises:
+            RetryableError: the address is not there (yet) or taken.
+        """
+        ...
+
+    def listen(self, bind: tuple[str, int]) -> socket.socket:
+        """
+        Open a TCP socket that listens on the address.
+
+        Raises:
+            RetryableError: the address is not there (yet) or taken.
+        """
+        ...

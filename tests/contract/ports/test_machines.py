@@ -1,0 +1,138 @@
+"""What every `Machines` promises, asked of each adapter."""
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from actium_compute.adapters.memory import MemoryMachines
+from actium_compute.ports import MachinePort, Machines
+from actium_shared.errors import PermanentError, RetryableError
+from contract.ports.embedded_world import TIMEOUT_S, World, machine_port, machine_wish, port_wish
+
+MakePort = Callable[[], Awaitable[MachinePort]]
+
+
+class MachinesContract:
+    async def test_a_booted_machine_runs(self, machines: Machines, make_port: MakePort) -> None:
+        amphora_id = str(uuid.uuid4())
+        machine = await machines.boot(machine_wish(amphora_id, await make_port()), timeout_s=TIMEOUT_S)
+        assert await machines.power(amphora_id)
+        assert await machines.running() == {amphora_id: machine}
+
+    async def test_the_same_boot_again_gives_the_same_machine(self, machines: Machines, make_port: MakePort) -> None:
+        wish = machine_wish(str(uuid.uuid4()), await make_port())
+        machine = await machines.boot(wish, timeout_s=TIMEOUT_S)
+        assert await machines.boot(wish, timeout_s=TIMEOUT_S) == machine
+
+    async def test_machines_spread_over_hosts(self, machines: Machines, make_port: MakePort) -> None:
+        wishes = [machine_wish(str(uuid.uuid4()), await make_port()) for _ in range(3)]
+        booted = [await machines.boot(wish, timeout_s=TIMEOUT_S) for wish in wishes]
+        assert {machine.host for machine in booted} == {"host-1", "host-2", "host-3"}
+
+    async def test_a_host_to_be_avoided_is_avoided(self, machines: Machines, make_port: MakePort) -> None:
+        wish = machine_wish(str(uuid.uuid4()), await make_port(), avoid_hosts=frozenset({"host-1", "host-2"}))
+        assert (await machines.boot(wish, timeout_s=TIMEOUT_S)).host == "host-3"
+
+    async def test_a_machine_that_may_be_nowhere_is_refused(self, machines: Machines, make_port: MakePort) -> None:
+        wish = machine_wish(str(uuid.uuid4()), await make_port(), host="host-2", avoid_hosts=frozenset({"host-2"}))
+        with pytest.raises(PermanentError, match="host-2"):
+            await machines.boot(wish, timeout_s=TIMEOUT_S)
+        assert await machines.running() == {}
+
+    async def test_ports_come_and_go_and_each_call_can_be_repeated(
+        self, machines: Machines, make_port: MakePort
+    ) -> None:
+        amphora_id, port = str(uuid.uuid4()), await make_port()
+        await machines.boot(machine_wish(amphora_id, await make_port()), timeout_s=TIMEOUT_S)
+        for _ in range(2):
+            await machines.attach(amphora_id, port, timeout_s=TIMEOUT_S)
+        for _ in range(2):
+            await machines.detach(amphora_id, port.port_id, timeout_s=TIMEOUT_S)
+        await machines.attach(amphora_id, port, timeout_s=TIMEOUT_S)
+
+    async def test_attaching_to_a_machine_that_is_not_there_may_be_tried_later(
+        self, machines: Machines, make_port: MakePort
+    ) -> None:
+        with pytest.raises(RetryableError):
+            await machines.attach(str(uuid.uuid4()), await make_port(), timeout_s=TIMEOUT_S)
+
+    async def test_a_deleted_machine_is_gone_and_deleting_it_again_is_no_error(
+        self, machines: Machines, make_port: MakePort
+    ) -> None:
+        amphora_id = str(uuid.uuid4())
+        await machines.boot(machine_wish(amphora_id, await make_port()), timeout_s=TIMEOUT_S)
+        for _ in range(2):
+            await machines.delete(amphora_id, timeout_s=TIMEOUT_S)
+        assert await machines.running() == {}
+        assert not await machines.power(amphora_id)
+
+    async def test_nothing_is_asked_of_a_machine_to_cut_its_links(
+        self, machines: Machines, make_port: MakePort
+    ) -> None:
+        amphora_id = str(uuid.uuid4())
+        await machines.cut_links(amphora_id)
+        await machines.boot(machine_wish(amphora_id, await make_port()), timeout_s=TIMEOUT_S)
+        for _ in range(2):
+            await machines.cut_links(amphora_id)
+        assert await machines.power(amphora_id)
+
+    def test_a_wish_does_not_show_its_keys(self) -> None:
+        assert "kkkk" not in repr(machine_wish("a", machine_port("b")))
+
+
+class TestMemoryMachines(MachinesContract):
+    @pytest.fixture
+    def machines(self) -> MemoryMachines:
+        return MemoryMachines(["host-1", "host-2", "host-3"])
+
+    @pytest.fixture
+    def make_port(self) -> MakePort:
+        async def make() -> MachinePort:
+            return machine_port(str(uuid.uuid4()))
+
+        return make
+
+
+@pytest.mark.root
+class TestNamespaceMachines(MachinesContract):
+    @pytest.fixture
+    async def world(self, tmp_path: Path) -> AsyncIterator[World]:
+        world = World.make(tmp_path)
+        await world.fabric().ensure()
+        yield world
+        world.remove()
+
+    @pytest.fixture
+    def machines(self, world: World) -> Machines:
+        return world.machines()
+
+    @pytest.fixture
+    def make_port(self, world: World) -> MakePort:
+        fabric = world.fabric()
+
+        async def make() -> MachinePort:
+            wish = port_wish(world.network_id("lb-mgmt"))
+            await fabric.create_port(wish, timeout_s=TIMEOUT_S)
+            return machine_port(wish.port_id)
+
+        return make
+
+    async def test_an_unknown_image_is_refused_by_name_and_leaves_nothing(
+        self, machines: Machines, make_port: MakePort, world: World
+    ) -> None:
+        wish = machine_wish(str(uuid.uuid4()), await make_port(), image_tag="nowhere")
+        with pytest.raises(PermanentError, match="nowhere"):
+            await machines.boot(wish, timeout_s=TIMEOUT_S)
+        assert await machines.running() == {}
+
+    async def test_a_boot_before_its_port_exists_may_be_tried_later(self, machines: Machines, world: World) -> None:
+        wish = machine_wish(str(uuid.uuid4()), machine_port(str(uuid.uuid4())))
+        with pytest.raises(RetryableError, match=wish.management_port.port_id):
+            await machines.boot(wish, timeout_s=TIMEOUT_S)
+        await world.fabric().create_port(
+            port_wish(world.network_id("lb-mgmt"), wish.management_port.port_id), timeout_s=TIMEOUT_S
+        )
+        await machines.boot(wish, timeout_s=TIMEOUT_S)
+        assert await machines.power(wish.amphora_id)
