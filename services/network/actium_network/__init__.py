@@ -1,0 +1,1 @@
+"""The network service: what exists to attach to, and the addresses and ports taken from it."""

@@ -1,0 +1,239 @@
+"""
+Which address a VIP or a port gets, and which wishes are refused. Pure: nothing is read or written here.
+
+Addresses travel as text in their canonical form, so that equal ones are equal strings.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from itertools import islice
+
+from actium_shared.commands.network import PortWish, ReserveVip, SettlePorts
+from actium_shared.embedded import mac_of
+from actium_shared.events.network import Network, Port, Subnet, VipReserved
+from actium_shared.ids import PortId, SubnetId, derived_id
+from actium_shared.message import Reason, Rejected
+from actium_shared.wishes import Vip
+
+MANAGEMENT = "management"
+
+ADDRESSES_PER_LOAD_BALANCER = 2
+"""The VIP and its amphora's own: a subnet that is chosen for the caller has room for both."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Space:
+    """The networks that a wish may touch. `taken`: what is in use, promised, or an address of the world's own."""
+
+    networks: tuple[Network, ...] = ()
+    taken: Mapping[SubnetId, frozenset[str]]
+
+    def find(self, subnet_id: SubnetId) -> tuple[Network, Subnet] | None:
+        """Give a subnet with its network."""
+        pairs = ((network, subnet) for network in self.networks for subnet in network.subnets)
+        return next((pair for pair in pairs if pair[1].id == subnet_id), None)
+
+    def free(self, subnet: Subnet) -> Iterator[str]:
+        """Give the addresses that may be handed out, lowest first."""
+        cidr = ip_network(subnet.cidr)
+        first = ip_address(subnet.pool_start) if subnet.pool_start else cidr[0]
+        last = ip_address(subnet.pool_end) if subnet.pool_end else cidr[-1]
+        taken = self.taken.get(subnet.id, frozenset())
+        for number in range(int(first), int(last) + 1):
+            address = str(type(first)(number))
+            if address not in taken and _problem(address, subnet) is None:
+                yield address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """What is known of a load balancer's VIP. `state`: claimed (not on the log yet), reserved or deleted (no VIP)."""
+
+    state: str
+    project_id: str
+    vip: Vip | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What an order for ports means now: ports to have (in order), wishes that cannot be met, ports to be rid of."""
+
+    wanted: tuple[Port, ...]
+    impossible: Mapping[PortId, str]
+    surplus: tuple[PortId, ...]
+
+
+def reserve_vip(command: ReserveVip, space: Space, known: Reservation | None) -> tuple[VipReserved, ...] | Rejected:
+    """Decide on a VIP; nothing when it is reserved already as wished."""
+    if known is None:
+        vip = _choose(command, space)
+        return vip if isinstance(vip, Rejected) else (_reserved(command, vip),)
+    if known.vip is None:
+        return _conflict(f"Load balancer {command.load_balancer_id} has been deleted.", "id")
+    if not _fits(command, known.project_id, known.vip):
+        has = f"{known.vip.address} of subnet {known.vip.subnet_id}"
+        return _conflict(f"Load balancer {command.load_balancer_id} has {has}; this asks for another VIP.", "id")
+    return () if known.state == "reserved" else (_reserved(command, known.vip),)
+
+
+def settle_ports(order: SettlePorts, space: Space, *, present: Mapping[PortId, Port | None]) -> Settlement:
+    """Give each wished port its address; one that is `present` keeps what it has (None: it failed and has nothing)."""
+    wanted: dict[PortId, Port] = {}
+    impossible: dict[PortId, str] = {}
+    given: dict[SubnetId, set[str]] = {}
+    for wish in order.ports:
+        port = present.get(wish.id) or _new_port(wish, space, given)
+        if isinstance(port, str):
+            impossible[wish.id] = port
+            continue
+        wanted[wish.id] = port
+        given.setdefault(port.subnet_id, set()).add(port.address)
+    surplus = tuple(port_id for port_id in present if port_id not in wanted and port_id not in impossible)
+    return Settlement(wanted=tuple(wanted.values()), impossible=impossible, surplus=surplus)
+
+
+def find_subnet(subnet_id: SubnetId, space: Space, *, field: str = "subnet_id") -> tuple[Network, Subnet] | Rejected:
+    """Give a subnet that tenants may use, with its network; the management network does not exist for them."""
+    found = space.find(subnet_id)
+    if found is None or found[0].role == MANAGEMENT:
+        return _invalid(f"Subnet {subnet_id} not found.", field)
+    return found
+
+
+def _choose(command: ReserveVip, space: Space) -> Vip | Rejected:
+    if command.port_id is not None:
+        return _invalid(f"Port {command.port_id} not found.", "vip_port_id")
+    found = _choose_subnet(command, space)
+    if isinstance(found, Rejected):
+        return found
+    network, subnet = found
+    address = _choose_address(command.address, subnet, space)
+    if isinstance(address, Rejected):
+        return address
+    return Vip(
+        address=address,
+        prefix_length=ip_network(subnet.cidr).prefixlen,
+        port_id=PortId(derived_id("vip-port", command.load_balancer_id)),
+        subnet_id=subnet.id,
+        network_id=network.id,
+        gateway=subnet.gateway,
+    )
+
+
+def _choose_subnet(command: ReserveVip, space: Space) -> tuple[Network, Subnet] | Rejected:
+    if command.network_id is None:
+        if command.subnet_id is None:
+            return _invalid("One of vip_port_id, vip_network_id and vip_subnet_id is needed.", "vip_subnet_id")
+        return find_subnet(command.subnet_id, space, field="vip_subnet_id")
+    network = next((network for network in space.networks if network.id == command.network_id), None)
+    if network is None or network.role == MANAGEMENT:
+        return _invalid(f"Network {command.network_id} not found.", "vip_network_id")
+    if command.subnet_id is None:
+        return _choose_in_network(network, command.address, space)
+    subnet = next((subnet for subnet in network.subnets if subnet.id == command.subnet_id), None)
+    if subnet is None:
+        return _invalid(f"Subnet {command.subnet_id} is not of network {network.id}.", "vip_subnet_id")
+    return network, subnet
+
+
+def _choose_in_network(network: Network, address: str | None, space: Space) -> tuple[Network, Subnet] | Rejected:
+    if address is not None:
+        for subnet in network.subnets:
+            if _is_in(address, ip_network(subnet.cidr)):
+                return network, subnet
+        return _invalid(f"No subnet of network {network.id} contains {address}.", "vip_address")
+    for subnet in sorted(network.subnets, key=lambda subnet: ip_network(subnet.cidr).version):
+        if len(list(islice(space.free(subnet), ADDRESSES_PER_LOAD_BALANCER))) == ADDRESSES_PER_LOAD_BALANCER:
+            return network, subnet
+    return _conflict(
+        f"No subnet of network {network.id} has {ADDRESSES_PER_LOAD_BALANCER} free addresses.", "vip_network_id"
+    )
+
+
+def _choose_address(asked: str | None, subnet: Subnet, space: Space) -> str | Rejected:
+    if asked is None:
+        address = next(space.free(subnet), None)
+        if address is None:
+            return _conflict(f"Subnet {subnet.id} has no free address.", "vip_subnet_id")
+        return address
+    if problem := _problem(asked, subnet):
+        return _invalid(f"{asked} cannot be a VIP: {problem}.", "vip_address")
+    address = str(ip_address(asked))
+    if address in space.taken.get(subnet.id, frozenset()):
+        return _conflict(f"{address} of subnet {subnet.id} is in use.", "vip_address")
+    return address
+
+
+def _problem(address: str, subnet: Subnet) -> str | None:
+    cidr = ip_network(subnet.cidr)
+    if not _is_in(address, cidr):
+        return f"it is not an address of {cidr} (subnet {subnet.id})"
+    canonical = ip_address(address)
+    if canonical.version == 4 and cidr.prefixlen <= 30 and canonical in (cidr[0], cidr[-1]):
+        return f"it is the network or broadcast address of {cidr}"
+    if canonical.version == 6 and canonical == cidr[0] and cidr.prefixlen <= 126:
+        return f"it is the routers' address of {cidr}"
+    if subnet.gateway and canonical == ip_address(subnet.gateway):
+        return "it is the subnet's gateway"
+    return None
+
+
+def _is_in(address: str, cidr: IPv4Network | IPv6Network) -> bool:
+    try:
+        return ip_address(address) in cidr
+    except ValueError:
+        return False
+
+
+def _canonical(address: str | None) -> str | None:
+    try:
+        return None if address is None else str(ip_address(address))
+    except ValueError:
+        return address
+
+
+def _fits(command: ReserveVip, project_id: str, vip: Vip) -> bool:
+    asked = (
+        (command.project_id, project_id),
+        (command.subnet_id, vip.subnet_id),
+        (command.network_id, vip.network_id),
+        (_canonical(command.address), vip.address),
+    )
+    return command.port_id is None and all(wish is None or wish == has for wish, has in asked)
+
+
+def _reserved(command: ReserveVip, vip: Vip) -> VipReserved:
+    return VipReserved(load_balancer_id=command.load_balancer_id, project_id=command.project_id, vip=vip)
+
+
+def _new_port(wish: PortWish, space: Space, given: Mapping[SubnetId, set[str]]) -> Port | str:
+    if wish.subnet_id is None:
+        managed = ((network, subnet) for network in space.networks for subnet in network.subnets)
+        found = next((pair for pair in managed if pair[0].role == MANAGEMENT), None)
+    else:
+        found = space.find(wish.subnet_id)
+    if found is None:
+        return f"there is no subnet {wish.subnet_id}" if wish.subnet_id else "there is no management network"
+    network, subnet = found
+    address = next((free for free in space.free(subnet) if free not in given.get(subnet.id, ())), None)
+    if address is None:
+        return f"out of addresses in subnet {subnet.name} ({subnet.id})"
+    return Port(
+        id=wish.id,
+        network_id=network.id,
+        subnet_id=subnet.id,
+        address=address,
+        prefix_length=ip_network(subnet.cidr).prefixlen,
+        mac=mac_of(wish.id),
+        mtu=network.mtu,
+        gateway=subnet.gateway,
+    )
+
+
+def _invalid(detail: str, field: str) -> Rejected:
+    return Rejected(reason=Reason.INVALID, detail=detail, field=field)
+
+
+def _conflict(detail: str, field: str) -> Rejected:
+    return Rejected(reason=Reason.CONFLICT, detail=detail, field=field)

@@ -1,0 +1,43 @@
+"""Which messages the service takes, and who handles each."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from actium_network.orders import Orders
+from actium_network.reservations import Reservations
+from actium_shared.bus import Question
+from actium_shared.commands.network import FindSubnet, ReleaseVip, ReserveVip, SettlePorts
+from actium_shared.errors import PermanentError
+from actium_shared.message import Order, Reply
+from actium_shared.service import OrderHandler
+from actium_shared.telemetry import correlation_id, span
+
+log = logging.getLogger(__name__)
+
+
+def orders(take: Orders) -> Mapping[type[Order], OrderHandler]:
+    """Give the handler of each order."""
+    return {ReleaseVip: take.take_release, SettlePorts: take.take_settlement}
+
+
+def asks(reservations: Reservations) -> Callable[[Question], Awaitable[Reply]]:
+    """Give what answers every ask."""
+
+    async def answer(question: Question) -> Reply:
+        match question.command:
+            case ReserveVip() as command:
+                return await reservations.reserve(question, command)
+            case FindSubnet() as command:
+                return await reservations.find_subnet(command)
+            case command:
+                raise PermanentError(f"no handler for {command.TYPE}")
+
+    async def within_request(question: Question) -> Reply:
+        token = correlation_id.set(question.envelope.correlation_id)
+        try:
+            with span(question.command.TYPE, traceparent=question.envelope.traceparent):
+                return await answer(question)
+        finally:
+            correlation_id.reset(token)
+
+    return within_request

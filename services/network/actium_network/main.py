@@ -1,0 +1,126 @@
+"""How the network service is wired together, and the order in which it starts."""
+
+import asyncio
+from collections.abc import Sequence
+
+from actium_network import discovery, handlers, migrations
+from actium_network.adapters import fabric_file
+from actium_network.adapters.netlink import NetlinkFabric
+from actium_network.journal import Journal
+from actium_network.making import PortMaker
+from actium_network.orders import Orders
+from actium_network.ports import Network, NetworkDriver
+from actium_network.read_model.projections import OWN, PLANNER, Projector
+from actium_network.read_model.tables import POSITIONS
+from actium_network.reservations import Reservations
+from actium_network.settings import NetworkSettings
+from actium_network.settlements import Settlements
+from actium_network.workers import Workers
+from actium_shared.bus import Bus
+from actium_shared.clock import Clock, SystemClock
+from actium_shared.errors import SettingsError
+from actium_shared.event_store import EventStore, JetStreamEventStore, Recorded
+from actium_shared.failpoints import FAILPOINTS
+from actium_shared.read_model import Database, Positions
+from actium_shared.service import Service, connect
+
+
+async def main(settings: NetworkSettings) -> None:
+    """Be the network service of the embedded world."""
+    plan = fabric_file.read(settings.fabric_file)
+    if plan.world != settings.world_name:
+        raise SettingsError(f"fabric file {settings.fabric_file} is of world {plan.world}, not {settings.world_name}")
+    async with connect("network", settings) as bus:
+        await serve(settings, bus, driver=NetlinkFabric(plan), store=JetStreamEventStore(bus))
+
+
+async def serve(
+    settings: NetworkSettings, bus: Bus, *, driver: NetworkDriver, store: EventStore, clock: Clock | None = None
+) -> None:
+    """Run the service on the given world and log until it is told to stop."""
+    database = Database(settings.database_url)
+    try:
+        migrations.upgrade(database.engine)
+        await driver.ensure()
+        app = App(
+            settings,
+            bus,
+            database,
+            driver=FAILPOINTS.guard(driver, "driver"),
+            store=store,
+            clock=clock or SystemClock(),
+        )
+        await app.run(await driver.networks())
+    finally:
+        database.close()
+
+
+class App:
+    """One running network service."""
+
+    def __init__(
+        self,
+        settings: NetworkSettings,
+        bus: Bus,
+        database: Database,
+        *,
+        driver: NetworkDriver,
+        store: EventStore,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._bus = bus
+        self._database = database
+        self._clock = clock
+        self._positions = Positions(POSITIONS)
+        self._projector = Projector(database, self._positions)
+        self._journal = Journal(bus, store, self._projector, self._positions, clock)
+        self._maker = PortMaker(
+            driver=driver, clock=clock, timeout_s=settings.port_timeout_s, tries=settings.port_tries
+        )
+        self._is_serving = False
+
+    async def run(self, seen: Sequence[Network]) -> None:
+        """Catch up with the own log first, as nothing may be decided on tables that lag; then do everything at once."""
+        await self._positions.load(self._database)
+        await self._journal.catch_up()
+        kept = discovery.kept_addresses(seen)
+        allocating = asyncio.Lock()
+        reservations = Reservations(
+            database=self._database, journal=self._journal, kept=kept, allocating=allocating, clock=self._clock
+        )
+        settlements = Settlements(
+            database=self._database, journal=self._journal, maker=self._maker, kept=kept, allocating=allocating
+        )
+        releasing = Workers("release", reservations.work_release, self._clock)
+        settling = Workers("settle", settlements.work, self._clock)
+        orders = Orders(database=self._database, releases=releasing, settlements=settling)
+
+        async def work() -> None:
+            await discovery.discover(seen, self._database, self._journal)
+            await discovery.restore_ports(self._maker, self._database)
+            await self._bus.serve_asks("network", handlers.asks(reservations))
+            await orders.resume()
+            self._is_serving = True
+            async with asyncio.TaskGroup() as group:
+                group.create_task(releasing.run())
+                group.create_task(settling.run())
+                group.create_task(self._lapse(reservations))
+
+        service = Service("network", self._bus, self._clock)
+        for stream in (OWN, PLANNER):
+            service.feed(stream, self._apply, after=self._positions.of(stream))
+        service.orders(handlers.orders(orders))
+        service.loop("work", work)
+        service.fact(lambda: self._facts(releasing, settling))
+        await service.run()
+
+    async def _apply(self, item: Recorded) -> None:
+        await self._projector.apply([item])
+
+    async def _lapse(self, reservations: Reservations) -> None:
+        await reservations.lapse_forever(lapse_s=self._settings.vip_lapse_s, check_s=self._settings.vip_lapse_check_s)
+
+    def _facts(self, *workers: Workers) -> dict[str, object]:
+        working = {workers.name: {"busy": workers.busy, "failing": workers.failing} for workers in workers}
+        return {"serving": self._is_serving, "work": working}

@@ -1,0 +1,159 @@
+"""Events to rows: own ones, and those of the planner that say which load balancers exist. No IO but the connection."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import sqlalchemy as sa
+
+from actium_network.read_model import queries
+from actium_network.read_model.tables import (
+    AGGREGATES,
+    LOAD_BALANCERS,
+    NETWORKS,
+    PORTS,
+    SETTLEMENTS,
+    SUBNETS,
+    VIPS,
+)
+from actium_shared import streams
+from actium_shared.commands.network import ReleaseVip, SettlePorts
+from actium_shared.event_store import Recorded
+from actium_shared.events.load_balancer import LoadBalancerCreated, LoadBalancerDeleted
+from actium_shared.events.network import (
+    NetworkDiscovered,
+    NetworkVanished,
+    PortCreated,
+    PortDeleted,
+    PortFailed,
+    PortsSettled,
+    VipReleased,
+    VipReserved,
+)
+from actium_shared.message import Event
+from actium_shared.read_model import Database, Positions
+
+OWN = streams.events_of("network")
+PLANNER = streams.events_of("planner")
+
+READS: tuple[type[Event], ...] = (
+    NetworkDiscovered,
+    NetworkVanished,
+    VipReserved,
+    VipReleased,
+    PortCreated,
+    PortFailed,
+    PortDeleted,
+    PortsSettled,
+    LoadBalancerCreated,
+    LoadBalancerDeleted,
+)
+"""The events that this service understands; all others pass by."""
+
+
+class Projector:
+    """Brings the tables up to date, each commit with its position in one transaction."""
+
+    def __init__(self, database: Database, positions: Positions) -> None:
+        self._database = database
+        self._positions = positions
+
+    async def apply(self, commits: Sequence[Recorded]) -> None:
+        """Apply commits in order, all in one transaction; what the tables contain already is passed over."""
+        new = [item for item in commits if item.position.sequence > self._positions.of(item.position.stream)]
+        if not new:
+            return
+
+        def change(connection: sa.Connection) -> None:
+            for item in new:
+                project(connection, item)
+                self._positions.record(connection, item.position)
+
+        await self._database.write(change)
+        await self._positions.announce(item.position for item in new)
+
+
+def project(connection: sa.Connection, item: Recorded) -> None:
+    """Apply one commit."""
+    if item.position.stream == OWN:
+        _upsert(connection, AGGREGATES, {"subject": item.subject}, {"sequence": item.position.sequence})
+    for event in item.commit.events:
+        _project(connection, event, item)
+
+
+def _project(connection: sa.Connection, event: Event, item: Recorded) -> None:
+    match event:
+        case NetworkDiscovered():
+            _network_discovered(connection, event)
+        case NetworkVanished(network_id=network_id):
+            connection.execute(sa.delete(NETWORKS).where(NETWORKS.c.network_id == network_id))
+            connection.execute(sa.delete(SUBNETS).where(SUBNETS.c.network_id == network_id))
+        case VipReserved():
+            _vip_reserved(connection, event, asked_at_epoch_s=item.commit.decided_at.timestamp())
+        case VipReleased():
+            _vip_released(connection, event, at_epoch_s=item.commit.decided_at.timestamp())
+        case PortCreated(amphora_id=amphora_id, port=port):
+            queries.put_port(connection, amphora_id, port, state="created")
+        case PortFailed(amphora_id=amphora_id, port_id=port_id):
+            values = {"amphora_id": amphora_id, "state": "failed", "body": None}
+            _upsert(connection, PORTS, {"port_id": port_id}, values)
+            queries.free_address(connection, port_id)
+        case PortDeleted(port_id=port_id):
+            queries.forget_port(connection, port_id)
+        case PortsSettled():
+            _ports_settled(connection, event, item)
+        case LoadBalancerCreated(load_balancer_id=load_balancer_id):
+            _upsert(connection, LOAD_BALANCERS, {"load_balancer_id": load_balancer_id}, {})
+        case LoadBalancerDeleted(load_balancer_id=load_balancer_id):
+            of = LOAD_BALANCERS.c.load_balancer_id == load_balancer_id
+            connection.execute(sa.delete(LOAD_BALANCERS).where(of))
+        case _:
+            pass  # the planner's stream tells much that does not matter here
+
+
+def _network_discovered(connection: sa.Connection, event: NetworkDiscovered) -> None:
+    network = event.network
+    values = {"role": network.role, "body": msgspec.msgpack.encode(network)}
+    _upsert(connection, NETWORKS, {"network_id": network.id}, values)
+    connection.execute(sa.delete(SUBNETS).where(SUBNETS.c.network_id == network.id))
+    for subnet in network.subnets:
+        connection.execute(sa.insert(SUBNETS).values(subnet_id=subnet.id, network_id=network.id))
+
+
+def _vip_reserved(connection: sa.Connection, event: VipReserved, *, asked_at_epoch_s: float) -> None:
+    values = {
+        "state": "reserved",
+        "project_id": event.project_id,
+        "body": msgspec.msgpack.encode(event.vip),
+        "asked_at_epoch_s": asked_at_epoch_s,
+    }
+    _upsert(connection, VIPS, {"load_balancer_id": event.load_balancer_id}, values)
+    queries.take_address(connection, event.vip.subnet_id, event.vip.address, port_id=event.vip.port_id)
+
+
+def _vip_released(connection: sa.Connection, event: VipReleased, *, at_epoch_s: float) -> None:
+    known = queries.reservation(connection, event.load_balancer_id)
+    if known is not None and known.vip is not None:
+        queries.forget_vip(connection, event.load_balancer_id, known.vip.port_id)
+    if event.reason != "deleted":
+        return  # as if it had never been
+    values = {"state": "deleted", "project_id": "", "body": None, "asked_at_epoch_s": at_epoch_s}
+    _upsert(connection, VIPS, {"load_balancer_id": event.load_balancer_id}, values)
+    queries.forget_order(connection, ReleaseVip.TYPE, event.load_balancer_id, up_to=1)
+
+
+def _ports_settled(connection: sa.Connection, event: PortsSettled, item: Recorded) -> None:
+    # Ports that failed earlier and not in this commit are wished for no more, or stand now.
+    still = [told.port_id for told in item.commit.events if isinstance(told, PortFailed)]
+    of = (PORTS.c.amphora_id == event.amphora_id, PORTS.c.state == "failed", PORTS.c.port_id.not_in(still))
+    connection.execute(sa.delete(PORTS).where(*of))
+    _upsert(connection, SETTLEMENTS, {"amphora_id": event.amphora_id}, {"revision": event.revision})
+    queries.forget_order(connection, SettlePorts.TYPE, event.amphora_id, up_to=event.revision)
+
+
+def _upsert(connection: sa.Connection, table: sa.Table, key: Mapping[str, str], values: Mapping[str, object]) -> None:
+    conditions = [table.c[name] == value for name, value in key.items()]
+    if values and connection.execute(sa.update(table).where(*conditions).values(values)).rowcount:
+        return
+    if not values and connection.scalar(sa.select(sa.literal(1)).where(*conditions)):
+        return
+    connection.execute(sa.insert(table).values({**key, **values}))

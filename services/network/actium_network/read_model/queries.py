@@ -1,0 +1,272 @@
+"""What the service asks of its tables, and the promises that it puts there before they are on the log."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+import sqlalchemy as sa
+
+from actium_network.allocation import MANAGEMENT, Reservation, Space
+from actium_network.read_model.tables import (
+    ADDRESSES,
+    AGGREGATES,
+    LOAD_BALANCERS,
+    NETWORKS,
+    ORDERS,
+    PORTS,
+    SETTLEMENTS,
+    SUBNETS,
+    VIPS,
+)
+from actium_shared import streams
+from actium_shared.codec import CODEC
+from actium_shared.errors import UnreadableError
+from actium_shared.events.network import Network, Port
+from actium_shared.ids import LoadBalancerId, NetworkId, PortId, ProjectId, SubnetId
+from actium_shared.message import Order, Position
+from actium_shared.wishes import Vip
+
+Kept = Mapping[SubnetId, frozenset[str]]
+"""Addresses of the world's own, by subnet: the services', the host's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredOrder:
+    """An order that waits for its answer, and what it belongs to."""
+
+    order: Order
+    correlation_id: str
+    traceparent: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPort:
+    """A port's row; `port` is None when it failed."""
+
+    port_id: PortId
+    state: str
+    port: Port | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unclaimed:
+    """A VIP whose load balancer does not exist (yet)."""
+
+    load_balancer_id: LoadBalancerId
+    port_id: PortId
+    state: str
+    asked_at: datetime
+
+
+def sequence(connection: sa.Connection, subject: str) -> int:
+    """Give the sequence of an aggregate's last commit, 0 when it has none."""
+    query = sa.select(AGGREGATES.c.sequence).where(AGGREGATES.c.subject == subject)
+    return int(connection.scalar(query) or 0)
+
+
+def newest_network(connection: sa.Connection) -> Position:
+    """Give the place of the newest event about any network."""
+    subjects = AGGREGATES.c.subject.startswith("evt.network.network.", autoescape=True)
+    newest = connection.scalar(sa.select(sa.func.max(AGGREGATES.c.sequence)).where(subjects))
+    return Position(streams.events_of("network"), int(newest or 0))
+
+
+def networks(connection: sa.Connection) -> dict[NetworkId, Network]:
+    """Give all networks that are known."""
+    bodies = connection.scalars(sa.select(NETWORKS.c.body))
+    return {network.id: network for network in map(_network, bodies)}
+
+
+def space(
+    connection: sa.Connection,
+    *,
+    kept: Kept,
+    network_id: NetworkId | None = None,
+    subnet_ids: Iterable[SubnetId | None] = (),
+    management: bool = False,
+) -> Space:
+    """Give the networks that are named, directly or by subnet, and all their addresses that are taken."""
+    wanted = sa.select(SUBNETS.c.network_id).where(SUBNETS.c.subnet_id.in_([item for item in subnet_ids if item]))
+    conditions = [NETWORKS.c.network_id.in_(wanted), NETWORKS.c.network_id == network_id]
+    if management:
+        conditions.append(NETWORKS.c.role == MANAGEMENT)
+    rows = connection.scalars(sa.select(NETWORKS.c.body).where(sa.or_(*conditions)).order_by(NETWORKS.c.network_id))
+    found = tuple(map(_network, rows))
+    subnets = [subnet.id for network in found for subnet in network.subnets]
+    return Space(networks=found, taken={subnet: _taken(connection, subnet, kept) for subnet in subnets})
+
+
+def reservation(connection: sa.Connection, load_balancer_id: LoadBalancerId) -> Reservation | None:
+    """Give what is known of a load balancer's VIP."""
+    row = connection.execute(sa.select(VIPS).where(VIPS.c.load_balancer_id == load_balancer_id)).one_or_none()
+    if row is None:
+        return None
+    return Reservation(
+        state=row.state,
+        project_id=row.project_id,
+        vip=None if row.body is None else msgspec.msgpack.decode(row.body, type=Vip),
+    )
+
+
+def claim_vip(
+    connection: sa.Connection,
+    load_balancer_id: LoadBalancerId,
+    vip: Vip,
+    *,
+    project_id: ProjectId,
+    now: datetime,
+) -> None:
+    """Promise an address before it is on the log: whatever becomes of the append, nobody else gets it meanwhile."""
+    forget_vip(connection, load_balancer_id, vip.port_id)
+    connection.execute(
+        sa.insert(VIPS).values(
+            load_balancer_id=load_balancer_id,
+            state="claimed",
+            project_id=project_id,
+            body=msgspec.msgpack.encode(vip),
+            asked_at_epoch_s=now.timestamp(),
+        )
+    )
+    take_address(connection, vip.subnet_id, vip.address, port_id=vip.port_id)
+
+
+def touch_vip(connection: sa.Connection, load_balancer_id: LoadBalancerId, *, now: datetime) -> None:
+    """Note that the reservation was asked for again: its time begins anew."""
+    of = VIPS.c.load_balancer_id == load_balancer_id
+    connection.execute(sa.update(VIPS).where(of).values(asked_at_epoch_s=now.timestamp()))
+
+
+def forget_vip(connection: sa.Connection, load_balancer_id: LoadBalancerId, port_id: PortId) -> None:
+    """Take a VIP's row and address away."""
+    connection.execute(sa.delete(VIPS).where(VIPS.c.load_balancer_id == load_balancer_id))
+    free_address(connection, port_id)
+
+
+def unclaimed_vips(connection: sa.Connection, *, asked_before: datetime) -> list[Unclaimed]:
+    """Give the VIPs that were asked for before that time and whose load balancer does not exist."""
+    exists = sa.exists().where(LOAD_BALANCERS.c.load_balancer_id == VIPS.c.load_balancer_id)
+    query = sa.select(VIPS).where(
+        VIPS.c.state.in_(("claimed", "reserved")), VIPS.c.asked_at_epoch_s <= asked_before.timestamp(), ~exists
+    )
+    return [
+        Unclaimed(
+            load_balancer_id=row.load_balancer_id,
+            port_id=msgspec.msgpack.decode(row.body, type=Vip).port_id,
+            state=row.state,
+            asked_at=datetime.fromtimestamp(row.asked_at_epoch_s, UTC),
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def ports_of(connection: sa.Connection, amphora_id: str) -> dict[PortId, StoredPort]:
+    """Give all ports of one amphora, whatever their state."""
+    return {row.port_id: row for row in _ports(connection, PORTS.c.amphora_id == amphora_id)}
+
+
+def all_ports(connection: sa.Connection) -> list[StoredPort]:
+    """Give every port that is known."""
+    return _ports(connection, sa.true())
+
+
+def put_port(connection: sa.Connection, amphora_id: str, port: Port, *, state: str) -> None:
+    """Note a port with its address: `wanted` before it is made, so that a repeat makes the same, `created` after."""
+    connection.execute(sa.delete(PORTS).where(PORTS.c.port_id == port.id))
+    values = {"port_id": port.id, "amphora_id": amphora_id, "state": state, "body": msgspec.msgpack.encode(port)}
+    connection.execute(sa.insert(PORTS).values(values))
+    take_address(connection, port.subnet_id, port.address, port_id=port.id)
+
+
+def forget_port(connection: sa.Connection, port_id: PortId) -> None:
+    """Take a port's row and address away."""
+    connection.execute(sa.delete(PORTS).where(PORTS.c.port_id == port_id))
+    free_address(connection, port_id)
+
+
+def take_address(connection: sa.Connection, subnet_id: SubnetId, address: str, *, port_id: PortId) -> None:
+    """
+    Note whose an address is; the port gives back what it had.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: it is somebody else's.
+    """
+    free_address(connection, port_id)
+    connection.execute(sa.insert(ADDRESSES).values(subnet_id=subnet_id, address=address, port_id=port_id))
+
+
+def free_address(connection: sa.Connection, port_id: PortId) -> None:
+    """Note that a port has no address any more."""
+    connection.execute(sa.delete(ADDRESSES).where(ADDRESSES.c.port_id == port_id))
+
+
+def settled_revision(connection: sa.Connection, amphora_id: str) -> int:
+    """Give the newest revision of an amphora's ports that is on the log, 0 when there is none."""
+    query = sa.select(SETTLEMENTS.c.revision).where(SETTLEMENTS.c.amphora_id == amphora_id)
+    return int(connection.scalar(query) or 0)
+
+
+def store_order(
+    connection: sa.Connection, order: Order, *, number: int, correlation_id: str, traceparent: str | None
+) -> None:
+    """Keep an order until it is answered on the log; an older one of its target is replaced, a newer one stays."""
+    of = sa.and_(ORDERS.c.type == order.TYPE, ORDERS.c.target == order.target)
+    if (stored := connection.scalar(sa.select(ORDERS.c.number).where(of))) is not None:
+        if stored >= number:
+            return
+        connection.execute(sa.delete(ORDERS).where(of))
+    connection.execute(
+        sa.insert(ORDERS).values(
+            type=order.TYPE,
+            target=order.target,
+            number=number,
+            version=order.VERSION,
+            body=CODEC.encode(order),
+            correlation_id=correlation_id,
+            traceparent=traceparent,
+        )
+    )
+
+
+def stored_order(connection: sa.Connection, order_type: str, target: str) -> StoredOrder | None:
+    """Give the order of that type that waits for its answer."""
+    query = sa.select(ORDERS).where(ORDERS.c.type == order_type, ORDERS.c.target == target)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    order = CODEC.decode(row.type, row.version, row.body)
+    if not isinstance(order, Order):
+        raise UnreadableError(f"{row.type} is not an order")
+    return StoredOrder(order=order, correlation_id=row.correlation_id, traceparent=row.traceparent)
+
+
+def order_targets(connection: sa.Connection, order_type: str) -> list[str]:
+    """Give the targets for which an order waits."""
+    return list(connection.scalars(sa.select(ORDERS.c.target).where(ORDERS.c.type == order_type)))
+
+
+def forget_order(connection: sa.Connection, order_type: str, target: str, *, up_to: int) -> None:
+    """Take away the order that is answered."""
+    of = (ORDERS.c.type == order_type, ORDERS.c.target == target, ORDERS.c.number <= up_to)
+    connection.execute(sa.delete(ORDERS).where(*of))
+
+
+def _network(body: bytes) -> Network:
+    return msgspec.msgpack.decode(body, type=Network)
+
+
+def _taken(connection: sa.Connection, subnet_id: SubnetId, kept: Kept) -> frozenset[str]:
+    rows = connection.scalars(sa.select(ADDRESSES.c.address).where(ADDRESSES.c.subnet_id == subnet_id))
+    return frozenset(rows) | kept.get(subnet_id, frozenset())
+
+
+def _ports(connection: sa.Connection, which: sa.ColumnElement[bool]) -> list[StoredPort]:
+    rows = connection.execute(sa.select(PORTS.c.port_id, PORTS.c.state, PORTS.c.body).where(which))
+    return [
+        StoredPort(
+            port_id=PortId(port_id),
+            state=state,
+            port=None if body is None else msgspec.msgpack.decode(body, type=Port),
+        )
+        for port_id, state, body in rows
+    ]

@@ -1,0 +1,165 @@
+"""VIPs: reserved when asked for, released when ordered, given back when nobody comes for them."""
+
+import asyncio
+import logging
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from actium_network import allocation
+from actium_network.journal import Journal, vip_subject
+from actium_network.orders import context_of
+from actium_network.read_model import queries
+from actium_network.read_model.projections import OWN, PLANNER
+from actium_network.read_model.queries import Kept
+from actium_shared.bus import Question
+from actium_shared.clock import Clock
+from actium_shared.commands.network import FindSubnet, ReleaseVip, ReserveVip, VipReservation
+from actium_shared.errors import RetryableError, VersionConflictError
+from actium_shared.events.network import VipReleased, VipReserved
+from actium_shared.ids import LoadBalancerId
+from actium_shared.message import Accepted, ClockCause, CommandCause, Position, Rejected
+from actium_shared.read_model import Database
+
+log = logging.getLogger(__name__)
+
+MAX_RACES = 3
+
+
+class Reservations:
+    """Answers asks for VIPs and subnets. `allocating` is held wherever free addresses are chosen."""
+
+    def __init__(
+        self, *, database: Database, journal: Journal, kept: Kept, allocating: asyncio.Lock, clock: Clock
+    ) -> None:
+        self._database = database
+        self._journal = journal
+        self._kept = kept
+        self._allocating = allocating
+        self._clock = clock
+
+    async def find_subnet(self, command: FindSubnet) -> Accepted | Rejected:
+        def query(connection: sa.Connection) -> Accepted | Rejected:
+            space = queries.space(connection, kept={}, subnet_ids=[command.subnet_id])
+            found = allocation.find_subnet(command.subnet_id, space)
+            return found if isinstance(found, Rejected) else Accepted(position=queries.newest_network(connection))
+
+        return await self._database.read(query)
+
+    async def reserve(self, question: Question, command: ReserveVip) -> VipReservation | Rejected:
+        for _ in range(MAX_RACES - 1):
+            try:
+                async with self._allocating:
+                    return await self._reserve(question, command)
+            except VersionConflictError:
+                await self._journal.reach_end_of(OWN)
+        async with self._allocating:
+            return await self._reserve(question, command)
+
+    async def _reserve(self, question: Question, command: ReserveVip) -> VipReservation | Rejected:
+        if self._clock.monotonic() > question.deadline:
+            raise RetryableError(f"{command.load_balancer_id} waited too long for its turn")
+        subject = vip_subject(command.load_balancer_id)
+
+        def decide(connection: sa.Connection) -> tuple[tuple[VipReserved, ...] | Rejected, int]:
+            space = queries.space(
+                connection, kept=self._kept, network_id=command.network_id, subnet_ids=[command.subnet_id]
+            )
+            known = queries.reservation(connection, command.load_balancer_id)
+            decision = allocation.reserve_vip(command, space, known)
+            if not isinstance(decision, Rejected):
+                self._promise(connection, command, decision)
+            return decision, queries.sequence(connection, subject)
+
+        decision, expected = await self._database.write(decide)
+        if isinstance(decision, Rejected):
+            log.info("VIP refused", extra={"load_balancer_id": command.load_balancer_id, "detail": decision.detail})
+            return decision
+        position = Position(OWN, expected)
+        if decision:
+            position = await self._journal.append(
+                subject,
+                decision,
+                cause=CommandCause(command=command, actor=question.envelope.actor),
+                expected=expected,
+                deadline=question.deadline,
+            )
+        return await self._answer(command.load_balancer_id, position)
+
+    def _promise(self, connection: sa.Connection, command: ReserveVip, decision: tuple[VipReserved, ...]) -> None:
+        now = self._clock.now()
+        queries.touch_vip(connection, command.load_balancer_id, now=now)
+        for event in decision:
+            queries.claim_vip(connection, command.load_balancer_id, event.vip, project_id=command.project_id, now=now)
+
+    async def _answer(self, load_balancer_id: LoadBalancerId, position: Position) -> VipReservation:
+        known = await self._database.read(lambda connection: queries.reservation(connection, load_balancer_id))
+        if known is None or known.vip is None:
+            raise RetryableError(f"the VIP of {load_balancer_id} was released while it was reserved")
+        return VipReservation(vip=known.vip, position=position)
+
+    async def work_release(self, load_balancer_id: str) -> None:
+        """
+        Answer the order to release a VIP, if there is one that waits.
+
+        A VIP that was never known, or has lapsed, is released too: the planner waits for the event.
+        """
+
+        def query(connection: sa.Connection) -> tuple[queries.StoredOrder | None, int]:
+            stored = queries.stored_order(connection, ReleaseVip.TYPE, load_balancer_id)
+            return stored, queries.sequence(connection, vip_subject(load_balancer_id))
+
+        stored, expected = await self._database.read(query)
+        if stored is None:
+            return
+        with context_of(stored):
+            await self._journal.append(
+                vip_subject(load_balancer_id),
+                [VipReleased(load_balancer_id=LoadBalancerId(load_balancer_id), reason="deleted")],
+                cause=CommandCause(command=stored.order),
+                expected=expected,
+            )
+
+    async def lapse_forever(self, *, lapse_s: float, check_s: float) -> None:
+        """Give back, again and again, what nobody came for."""
+        while True:
+            await self._clock.sleep(check_s)
+            try:
+                await self.lapse(after=timedelta(seconds=lapse_s))
+            except (RetryableError, VersionConflictError) as exc:
+                log.warning("lapsed VIPs not judged now", extra={"error": str(exc)})
+
+    async def lapse(self, *, after: timedelta) -> None:
+        """Give back what was asked for longer ago than that, unless its load balancer exists."""
+        before = self._clock.now() - after
+        if not await self._database.read(lambda connection: queries.unclaimed_vips(connection, asked_before=before)):
+            return
+        # Only now that the time is over: a load balancer that came in time is on the planner's stream already,
+        # and a feed that lags must not cost it its address.
+        planner = await self._journal.reach_end_of(PLANNER)
+        await self._journal.reach_end_of(OWN)
+        due = await self._database.read(lambda connection: queries.unclaimed_vips(connection, asked_before=before))
+        for vip in due:
+            async with self._allocating:
+                await self._lapse_one(vip.load_balancer_id, after=after, planner=planner)
+
+    async def _lapse_one(self, load_balancer_id: LoadBalancerId, *, after: timedelta, planner: int) -> None:
+        def look_again(connection: sa.Connection) -> tuple[queries.Unclaimed | None, int]:
+            # While others were given back it may have been asked for again.
+            due = queries.unclaimed_vips(connection, asked_before=self._clock.now() - after)
+            vip = next((vip for vip in due if vip.load_balancer_id == load_balancer_id), None)
+            if vip is not None and vip.state == "claimed":
+                queries.forget_vip(connection, load_balancer_id, vip.port_id)
+            return vip, queries.sequence(connection, vip_subject(load_balancer_id))
+
+        vip, expected = await self._database.write(look_again)
+        if vip is None or vip.state == "claimed":
+            return  # a claim is on no log: its append never arrived
+        log.info("VIP lapsed", extra={"load_balancer_id": load_balancer_id})
+        await self._journal.append(
+            vip_subject(load_balancer_id),
+            [VipReleased(load_balancer_id=load_balancer_id, reason="lapsed")],
+            cause=ClockCause(deadline=vip.asked_at + after),
+            expected=expected,
+            reads={OWN: expected, PLANNER: planner},
+        )
