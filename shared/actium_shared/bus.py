@@ -38,7 +38,9 @@ API_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 60.0
 RECONNECT_WAIT_S = 0.1
 FEED_BATCH = 512
-ACK_WAIT_S = 30.0
+ACK_WAIT_S = 4.0
+"""How long a partition stands still after its worker was killed: handlers only store what is wished, in milliseconds."""
+
 NO_STREAM = 10059
 LATEST = datetime(2262, 1, 1, tzinfo=UTC)
 """Nanoseconds of later times do not fit into the server's 64 bits: it takes them for the past."""

@@ -42,6 +42,8 @@ class Delivery:
     delivery_count: int
     time: datetime
     acknowledge: Callable[[], Awaitable[None]]
+    still_busy: Callable[[], Awaitable[None]]
+    """Ask for another acknowledgement wait."""
 
 
 class Pull:
@@ -140,6 +142,9 @@ class Pull:
         async def acknowledge() -> None:
             await self._client.publish(message.reply, b"+ACK")
 
+        async def still_busy() -> None:
+            await self._client.publish(message.reply, b"+WPI")
+
         delivery = Delivery(
             subject=message.subject,
             body=message.data,
@@ -151,5 +156,6 @@ class Pull:
             # Rounded down, by whole numbers: who asks for what was stored from this time on gets this message too.
             time=EPOCH + timedelta(microseconds=int(nanoseconds) // 1000),
             acknowledge=acknowledge,
+            still_busy=still_busy,
         )
         return delivery, int(consumer_sequence)

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -35,6 +35,7 @@ RETRIES_MOST = 10
 """After so many tries (about ten seconds) a message is parked rather than holding up what is behind it."""
 
 FeedHandler = Callable[[Recorded], Awaitable[None]]
+BatchHandler = Callable[[Sequence[Recorded]], Awaitable[None]]
 OrderHandler = Callable[[Order], Awaitable[None]]
 
 
@@ -68,6 +69,12 @@ class Service:
         state = FeedState(stream, after, subjects)
         self._feeds.append(state)
         self._starts.append((f"feed {stream}", lambda: self._run_feed(state, handler)))
+
+    def feed_batches(self, stream: str, handler: BatchHandler, *, after: int, most: int) -> None:
+        """Like `feed`, but commits that wait for the handler anyway are handled together, up to `most` at once."""
+        state = FeedState(stream, after)
+        self._feeds.append(state)
+        self._starts.append((f"feed {stream}", lambda: self._run_batches(state, handler, most)))
 
     def orders(self, handlers: Mapping[type[Order], OrderHandler]) -> None:
         """Have the orders of all partitions handled; an order is acknowledged when its handler returns."""
@@ -121,6 +128,24 @@ class Service:
             await self._attempt(delivery, lambda delivery=delivery: _handle_commit(delivery, handler))  # type: ignore[misc]
             state.position = delivery.sequence
 
+    async def _run_batches(self, state: FeedState, handler: BatchHandler, most: int) -> None:
+        waiting: list[Delivery] = []
+        async for delivery in self.bus.feed(state.stream, after=state.position):
+            waiting.append(delivery)
+            if delivery.pending > 0 and len(waiting) < most:
+                continue
+            await self._attempt_batch(waiting, handler)
+            state.position = delivery.sequence
+            waiting = []
+
+    async def _attempt_batch(self, deliveries: Sequence[Delivery], handler: BatchHandler) -> None:
+        try:
+            await handler([recorded(delivery) for delivery in deliveries])
+        except Exception:  # one by one, so that only what is at fault is tried again or parked
+            log.exception("batch failed, one by one", extra={"subject": deliveries[0].subject})
+            for delivery in deliveries:
+                await self._attempt(delivery, lambda delivery=delivery: handler([recorded(delivery)]))  # type: ignore[misc]
+
     async def _run_orders(self, number: int, handlers: Mapping[type[Order], OrderHandler]) -> None:
         async for delivery in self.bus.work(self.name, number):
             await self._attempt(delivery, lambda delivery=delivery: _handle_order(delivery, handlers))  # type: ignore[misc]
@@ -142,6 +167,8 @@ class Service:
                 log.exception("parked", extra={"subject": delivery.subject, "sequence": delivery.sequence})
                 await self._park(delivery, exc)
                 return
+            if delivery.stream == streams.COMMANDS:
+                await delivery.still_busy()
             await self.clock.sleep(delay_s)
             delay_s = min(2 * delay_s, RETRY_MOST_S)
 
