@@ -1,0 +1,87 @@
+"""`test`: all that CI runs, stage after stage; a stage that fails does not keep the next from running."""
+
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+
+from actium_embedded.processes import BIN
+from actium_embedded.terminal import console
+from actium_embedded.world import CHECKOUT
+
+CODE = ("shared", "services", "deploy", "tests")
+TESTS = ("unit", "contract", "integration", "replay", "system")
+NO_TESTS_FOUND = 5
+"""pytest's exit code where a folder has no test yet, or the given words choose none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    name: str
+    command: tuple[str, ...]
+    accepted: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    stage: Stage
+    passed: bool
+    took_s: float
+
+
+def stages(pytest_words: Sequence[str]) -> list[Stage]:
+    """Cheap ones first."""
+    code = [name for name in CODE if (CHECKOUT / name).is_dir()]
+    return [
+        Stage(name="lint", command=(_tool("ruff"), "check", *code, "actium")),
+        Stage(name="format", command=(_tool("ruff"), "format", "--check", *code, "actium")),
+        Stage(name="types", command=(_tool("mypy"), *_typed_folders(), "actium")),
+        Stage(name="imports", command=(_tool("lint-imports"),)),
+        *(_tests(name, pytest_words) for name in TESTS if (CHECKOUT / "tests" / name).is_dir()),
+    ]
+
+
+def _typed_folders() -> list[str]:
+    packages = (path.parent for path in CHECKOUT.glob("*/*/py.typed"))
+    deeper = (path.parent for path in CHECKOUT.glob("*/*/*/py.typed"))
+    return sorted(str(folder.relative_to(CHECKOUT)) for folder in (*packages, *deeper) if ".venv" not in folder.parts)
+
+
+def _tests(name: str, pytest_words: Sequence[str]) -> Stage:
+    command = (str(BIN / "python"), "-m", "pytest", f"tests/{name}", *pytest_words)
+    return Stage(name=f"{name} tests", command=command, accepted=(0, NO_TESTS_FOUND))
+
+
+def _tool(name: str) -> str:
+    return str(BIN / name)
+
+
+def run(stage: Stage, *, long: bool) -> Outcome:
+    console.rule(f"[bold]{stage.name}", align="left", style="dim")
+    began_at = time.monotonic()
+    # Services refuse settings that they do not know; what this command was told is not for those that tests start.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ACTIUM_")}
+    environment = inherited | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    if long:
+        environment["TESTS_LONG"] = "1"
+    done = subprocess.run(stage.command, cwd=CHECKOUT, env=environment, stdin=subprocess.DEVNULL, check=False)
+    return Outcome(stage=stage, passed=done.returncode in stage.accepted, took_s=time.monotonic() - began_at)
+
+
+def run_all(pytest_words: Sequence[str], *, long: bool) -> bool:
+    """Run every stage and say how each went; whether all passed."""
+    outcomes = [run(stage, long=long) for stage in stages(pytest_words)]
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for outcome in outcomes:
+        mark = "[green]✔[/green]" if outcome.passed else "[red]✘[/red]"
+        table.add_row(mark, outcome.stage.name, f"{outcome.took_s:.1f} s")
+    console.rule("[bold]summary", align="left", style="dim")
+    console.print(table)
+    failed = [outcome.stage.name for outcome in outcomes if not outcome.passed]
+    total_s = sum(outcome.took_s for outcome in outcomes)
+    verdict = f"[red]failed: {', '.join(failed)}[/red]" if failed else "[green]all passed[/green]"
+    console.print(f"{verdict} in {total_s:.0f} s")
+    return not failed

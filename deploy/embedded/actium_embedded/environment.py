@@ -1,0 +1,43 @@
+"""What a shell, or a program that we start, needs to talk to this world with the stock clients."""
+
+import os
+import shlex
+from collections.abc import Mapping
+
+from actium_embedded.processes import BIN
+from actium_embedded.world import World
+
+REGION = "embedded"
+
+
+def variables(world: World) -> Mapping[str, str]:
+    return {
+        "OS_AUTH_TYPE": "password",
+        "OS_AUTH_URL": f"{world.api_url}/identity/v3",
+        "OS_IDENTITY_API_VERSION": "3",
+        "OS_USERNAME": "admin",
+        # The facade lets anyone on loopback in and asks for no password; the client insists on sending one.
+        "OS_PASSWORD": "embedded",
+        "OS_PROJECT_NAME": "admin",
+        "OS_USER_DOMAIN_NAME": "Default",
+        "OS_PROJECT_DOMAIN_NAME": "Default",
+        "OS_REGION_NAME": REGION,
+        "ACTIUM_OPERATOR_URL": world.api_url,
+        "PATH": _path(),
+    }
+
+
+def shell_lines(world: World) -> list[str]:
+    return [f"export {name}={shlex.quote(value)}" for name, value in variables(world).items()]
+
+
+def for_client(world: World) -> dict[str, str]:
+    """Ours in place of what the shell says of any other cloud."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
+    return inherited | dict(variables(world))
+
+
+def _path() -> str:
+    """With `openstack` on it, and no second time where a shell has been told before."""
+    given = os.environ.get("PATH", os.defpath)
+    return given if str(BIN) in given.split(os.pathsep) else f"{BIN}{os.pathsep}{given}"

@@ -1,0 +1,68 @@
+"""How the world speaks to a person: steps with ticks and times on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.status import Status
+
+PLAIN_WIDTH = 160
+"""Of tables that go to a file or a pipe, where no window cuts them."""
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+errors = Console(stderr=True, highlight=False)
+
+
+class Step:
+    """One step under way; `says` shows what it is doing now."""
+
+    def __init__(self, title: str, status: Status | None) -> None:
+        self.title = title
+        self.status = status
+        self.detail = ""
+
+    def says(self, detail: str) -> None:
+        self.detail = detail
+        if self.status:
+            self.status.update(f"{escape(self.title)} [dim]{escape(detail)}[/dim]")
+
+
+@contextmanager
+def step(title: str) -> Iterator[Step]:
+    """Show a step from begin to end. It does not hide an error: it marks the step and lets it pass."""
+    began_at = time.monotonic()
+    status = console.status(escape(title)) if console.is_terminal else None
+    current = Step(title, status)
+    if status:
+        status.start()
+    try:
+        yield current
+    except BaseException:
+        _finish(current, status, mark="[red]✘[/red]", began_at=began_at)
+        raise
+    _finish(current, status, mark="[green]✔[/green]", began_at=began_at)
+
+
+def _finish(current: Step, status: Status | None, *, mark: str, began_at: float) -> None:
+    if status:
+        status.stop()
+    took_s = time.monotonic() - began_at
+    detail = f" [dim]{escape(current.detail)}[/dim]" if current.detail else ""
+    console.print(f"  {mark} {escape(current.title)}{detail} [dim]{took_s:.1f} s[/dim]", soft_wrap=True)
+
+
+def stop_with(sentence: str) -> None:
+    errors.print(f"[red]✘[/red] {escape(sentence)}" if errors.is_terminal else escape(sentence), soft_wrap=True)
+    sys.exit(1)
+
+
+def ago(since: float) -> str:
+    """How long ago, in the largest fitting unit."""
+    seconds = max(0.0, time.time() - since)
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,80 @@
+"""Wires the agent together, runs it until a signal, and takes it down in the opposite order."""
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from pathlib import Path
+
+from actium_amphora_agent import logs
+from actium_amphora_agent.api import Api
+from actium_amphora_agent.configuration import Configuration
+from actium_amphora_agent.heartbeat import Beats, Edges, Sender
+from actium_amphora_agent.sampling import Sampler
+from actium_amphora_agent.settings import Settings, SettingsError, load
+from actium_amphora_agent.store import Identity, Store
+
+WRONG_SETTINGS = 2
+
+
+def main() -> int:
+    logs.configure()
+    os.umask(0o077)
+    try:
+        settings = load(Path(os.environ.get("AMPHORA_CONFIG", "/run/amphora/config")))
+    except SettingsError as exc:
+        print(f"amphora agent: {exc}", file=sys.stderr)
+        return WRONG_SETTINGS
+    asyncio.run(_run(settings))
+    return 0
+
+
+class Agent:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        news = asyncio.Event()
+        self._store = Store(settings.root)
+        identity = Identity(self._store)
+        self._sampler = Sampler(lambda: self._configuration.haproxy, self._store)
+        self._sender = Sender(settings, identity)
+        self._edges = Edges(settings.root / "haproxy-log.sock", self._sender, self._sampler)
+        self._configuration = Configuration(
+            settings,
+            self._store,
+            before_new_worker=self._sampler.before_new_worker,
+            news=news,
+            on_role=self._edges.role,
+        )
+        self._beats = Beats(settings, self._sender, self._sampler, self._configuration, news=news)
+        self._api = Api(settings, identity, self._configuration, self._sampler)
+
+    async def run(self, until: asyncio.Event) -> None:
+        """Until the signal, or until a task of ours ends, which none should: init starts the agent anew then."""
+        self._edges.open()
+        await self._configuration.start()
+        self._api.open()
+        gc.collect()
+        gc.freeze()
+        beating = asyncio.create_task(self._beats.run())
+        stopping = asyncio.create_task(until.wait())
+        done, _ = await asyncio.wait((beating, stopping), return_when=asyncio.FIRST_COMPLETED)
+        beating.cancel()
+        stopping.cancel()
+        await self._stop()
+        for task in done:
+            task.result()
+
+    async def _stop(self) -> None:
+        await self._api.close()
+        await self._configuration.stop()
+        self._edges.close()
+        self._sender.send("farewell", {})
+        self._sender.close()
+
+
+async def _run(settings: Settings) -> None:
+    until = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, until.set)
+    await Agent(settings).run(until)

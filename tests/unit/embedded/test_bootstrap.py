@@ -1,0 +1,120 @@
+"""The bootstrap script's parts that need no network: sentences, pip's settings, Debian's hook."""
+
+import importlib.machinery
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from actium_embedded.world import CHECKOUT
+
+SCRIPT = CHECKOUT / "actium"
+
+
+@pytest.fixture
+def actium(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    loader = importlib.machinery.SourceFileLoader("actium_bootstrap", str(SCRIPT))
+    spec = importlib.util.spec_from_loader("actium_bootstrap", loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    loader.exec_module(module)
+    monkeypatch.setattr(module, "POLICY", tmp_path / "policy-rc.d")
+    monkeypatch.setattr(module, "POLICY_SAVED", tmp_path / "policy-rc.d.saved")
+    return module
+
+
+@pytest.mark.parametrize(
+    ("pretence", "words"),
+    [
+        ("sys.version_info = (3, 9, 2, 'final', 0)", "Actium needs Python 3.11 or newer, and this is 3.9"),
+        ("sys.platform = 'darwin'", "Actium needs Linux, and this is darwin."),
+        ("import os; os.geteuid = lambda: 1000", "Actium needs root for `up`"),
+    ],
+)
+def test_unfit_machine_is_told_so_in_one_sentence(pretence: str, words: str) -> None:
+    code = f"import sys, runpy; {pretence}; sys.argv = ['actium', 'up']; runpy.run_path({str(SCRIPT)!r}, run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(words)
+    assert done.stderr.count("\n") == 1
+
+
+def test_hook_refuses_daemons_while_it_stands_and_goes_afterwards(actium: ModuleType) -> None:
+    with actium.daemons_held_back():
+        assert subprocess.run([actium.POLICY, "haproxy", "start"], check=False).returncode == 101
+    assert not actium.POLICY.exists()
+
+
+def test_users_own_hook_is_put_back(actium: ModuleType) -> None:
+    actium.POLICY.write_text("#!/bin/sh\nexit 104\n")
+    actium.POLICY.chmod(0o755)
+    with actium.daemons_held_back():
+        assert subprocess.run([actium.POLICY], check=False).returncode == 101
+    assert actium.POLICY.read_text() == "#!/bin/sh\nexit 104\n"
+    assert not actium.POLICY_SAVED.exists()
+
+
+def test_hook_of_a_killed_bootstrap_defers_to_the_users_and_is_removed_by_the_next(actium: ModuleType) -> None:
+    actium.POLICY.write_text("#!/bin/sh\nexit 104\n")
+    actium.POLICY.chmod(0o755)
+    killed = os.fork()
+    if killed == 0:
+        actium.daemons_held_back().__enter__()
+        os._exit(0)
+    os.waitpid(killed, 0)
+    assert subprocess.run([actium.POLICY], check=False).returncode == 104
+    with actium.daemons_held_back():
+        pass
+    assert actium.POLICY.read_text() == "#!/bin/sh\nexit 104\n"
+
+
+def test_settings_of_pip_reach_uv_in_its_words(actium: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = "global.index-url='https://index.example/simple'\nglobal.extra-index-url='file:///a file:///b'\n"
+    listed += ":env:.find-links='/wheels'\nglobal.timeout='7'\n:env:.timeout='9'\n"
+    monkeypatch.setattr(actium, "pip", lambda: ["printf", "%s", listed])
+    for name in [name for name in os.environ if name.startswith(("UV_", "SSL_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(actium.subprocess, "run", _without_last_words(actium.subprocess.run))
+    assert actium.settings_of_pip() == {
+        "UV_DEFAULT_INDEX": "https://index.example/simple",
+        "UV_INDEX": "file:///a file:///b",
+        "UV_FIND_LINKS": "/wheels",
+        "UV_HTTP_TIMEOUT": "9",
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+    }
+
+
+def _without_last_words(run: Callable[..., Any]) -> Callable[..., Any]:
+    """`pip config list` becomes a plain printf of the listing above."""
+    return lambda command, **options: run(command[:-2], **options)
+
+
+def test_fingerprint_changes_with_the_lock(actium: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = actium.fingerprint()
+    changed = tmp_path / "requirements.lock"
+    changed.write_text(actium.LOCK.read_text() + "\n")
+    monkeypatch.setattr(actium, "LOCK", changed)
+    after = actium.fingerprint()
+    assert after["lock"] != before["lock"]
+    assert after["packages"] == before["packages"]
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [([], "--help"), (["up"], "up"), (["--world", "/x", "up"], "up"), (["--world=/x", "backend", "list"], "backend")],
+)
+def test_command_is_found_behind_the_worlds_folder(actium: ModuleType, words: list[str], command: str) -> None:
+    assert actium.command_of(words) == command
+
+
+def test_every_program_that_the_world_checks_is_installed_by_the_bootstrap(actium: ModuleType) -> None:
+    from actium_embedded.preflight import PROGRAMS
+
+    assert PROGRAMS.items() <= actium.PROGRAMS.items()

@@ -1,0 +1,39 @@
+"""The lines of `./actium env` do in a shell what they say, and no other cloud's settings come through."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from actium_embedded import choosing, environment
+from actium_embedded.processes import BIN
+from actium_embedded.world import Choices, Ports, World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    ports = Ports(api=9876, nats=2, nats_monitoring=3)
+    networks = choosing.networks(choosing.PUBLIC_RANGE)
+    return World(folder=tmp_path, choices=Choices(name="test", ports=ports, hosts=(), networks=networks))
+
+
+def test_shell_that_evaluates_the_lines_has_the_client_and_its_settings(world: World) -> None:
+    lines = "\n".join(environment.shell_lines(world))
+    script = f'{lines}\necho "$OS_AUTH_URL"; command -v openstack'
+    shell = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert shell.stdout == f"http://127.0.0.1:9876/identity/v3\n{BIN}/openstack\n"
+
+
+def test_telling_a_shell_twice_does_not_lengthen_its_path(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/bin")
+    once = environment.variables(world)["PATH"]
+    monkeypatch.setenv("PATH", once)
+    assert environment.variables(world)["PATH"] == once == f"{BIN}:/bin"
+
+
+def test_settings_of_another_cloud_do_not_reach_our_clients(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OS_CLOUD", "elsewhere")
+    monkeypatch.setenv("HOME", "/home/someone")
+    variables = environment.for_client(world)
+    assert "OS_CLOUD" not in variables
+    assert variables["HOME"] == "/home/someone"

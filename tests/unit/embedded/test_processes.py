@@ -1,0 +1,44 @@
+"""The table of processes and the services' own settings fit: an unknown or missing name would stop a service at start."""
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from actium_embedded import choosing, keys, processes
+from actium_embedded.world import Choices, Ports, World
+from actium_shared.settings import Settings
+
+SETTINGS = {
+    "network": ("actium_network.settings", "NetworkSettings"),
+    "compute": ("actium_compute.settings", "ComputeSettings"),
+    "planner": ("actium_planner.settings", "PlannerSettings"),
+    "health": ("actium_health.settings", "HealthSettings"),
+    "relay": ("actium_health.settings", "RelaySettings"),
+    "api": ("actium_api.settings", "ApiSettings"),
+}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    ports = Ports(api=1, nats=2, nats_monitoring=3)
+    networks = choosing.networks(choosing.PUBLIC_RANGE)
+    choices = Choices(name="test", ports=ports, hosts=choosing.HOSTS, networks=networks)
+    made = World(folder=tmp_path, choices=choices)
+    made.make_folders()
+    keys.make(made)
+    return made
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_service_accepts_exactly_what_it_is_started_with(world: World, name: str) -> None:
+    module, kind = SETTINGS[name]
+    settings: type[Settings] = getattr(import_module(module), kind)
+    process = next(process for process in processes.table(world) if process.name == name)
+    read = settings.from_environment(process.environment)
+    assert read.nats_user == name
+    assert read.nats_password() == keys.password_file(world, name).read_text()
+
+
+def test_every_process_but_the_bus_has_settings_here(world: World) -> None:
+    assert {process.name for process in processes.table(world)} == {*SETTINGS, processes.NATS_SERVER}

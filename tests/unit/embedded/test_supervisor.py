@@ -1,0 +1,117 @@
+"""Which process is ours, how it ends, and how logs stay short; with real processes."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from actium_embedded import choosing, logs, running, supervisor
+from actium_embedded.processes import Process
+from actium_embedded.running import Running
+from actium_embedded.world import Choices, Ports, World
+
+STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    ports = Ports(api=1, nats=2, nats_monitoring=3)
+    networks = choosing.networks(choosing.PUBLIC_RANGE)
+    made = World(folder=tmp_path, choices=Choices(name="test", ports=ports, hosts=(), networks=networks))
+    made.make_folders()
+    return made
+
+
+@dataclass
+class Child:
+    process: "subprocess.Popen[bytes]"
+
+    @property
+    def running(self) -> Running:
+        found = running.describe(self.process.pid)
+        assert found is not None
+        return found
+
+
+def child(*command: str) -> Child:
+    return Child(subprocess.Popen(command, stdout=subprocess.PIPE))
+
+
+def test_pid_used_again_by_another_process_is_not_taken_for_ours() -> None:
+    sleeper = child("sleep", "60")
+    ours = sleeper.running
+    assert ours.is_alive()
+    assert not msgspec.structs.replace(ours, start_ticks=ours.start_ticks - 1).is_alive()
+    assert not msgspec.structs.replace(ours, boot_id="another boot").is_alive()
+    sleeper.process.kill()
+    sleeper.process.wait()
+
+
+def test_process_that_has_ended_but_was_not_waited_for_does_not_live() -> None:
+    sleeper = child("sleep", "60")
+    ours = sleeper.running
+    sleeper.process.kill()
+    os.waitid(os.P_PID, sleeper.process.pid, os.WEXITED | os.WNOWAIT)
+    assert not ours.is_alive()
+    sleeper.process.wait()
+
+
+def test_process_that_ends_when_asked_is_not_killed() -> None:
+    sleeper = child("sleep", "60")
+    assert running.end(sleeper.running, patience_s=5.0)
+    assert sleeper.process.wait() == -signal.SIGTERM
+
+
+def test_process_that_does_not_end_when_asked_is_killed() -> None:
+    stubborn = child(sys.executable, "-c", STUBBORN)
+    assert stubborn.process.stdout is not None
+    stubborn.process.stdout.readline()
+    assert not running.end(stubborn.running, patience_s=0.1)
+    assert stubborn.process.wait() == -signal.SIGKILL
+
+
+def test_command_that_is_not_there_is_said_and_does_not_end_the_supervisor(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert supervisor.start(world, Process(name="ghost", command=("/no/such",), environment={})) is None
+    assert "ghost could not be started" in capsys.readouterr().out
+
+
+def test_output_of_a_process_goes_to_its_log_and_its_end_is_told_in_words(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    process = Process(name="talker", command=("sh", "-c", "echo out; echo err >&2; exit 3"), environment={})
+    started = supervisor.start(world, process)
+    assert started is not None
+    asyncio.run(supervisor.live(process, started))
+    assert supervisor.log_file(world, "talker").read_text() == "out\nerr\n"
+    assert "ended with code 3" in capsys.readouterr().out
+
+
+async def test_long_log_is_copied_and_emptied(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "LOG_LIMIT_BYTES", 10)
+    log = supervisor.log_file(world, "talker")
+    log.write_text("much more than ten bytes\n")
+    with suppress(TimeoutError):
+        await asyncio.wait_for(supervisor.keep_logs_short(world), timeout=0.05)
+    assert log.read_text() == ""
+    assert log.with_suffix(".log.1").read_text() == "much more than ten bytes\n"
+
+
+def test_followed_log_is_read_on_from_where_it_ended_and_from_the_start_once_emptied(tmp_path: Path) -> None:
+    log = tmp_path / "talker.log"
+    log.write_text("one\ntwo\nthree\n")
+    lines, position = logs.last_lines(log, 2)
+    assert lines == ["two", "three"]
+    log.write_text("one\ntwo\nthree\nfour\nhalf")
+    lines, position = logs.read_from(log, position)
+    assert lines == ["four"]
+    log.write_text("new\n")
+    assert logs.read_from(log, position)[0] == ["new"]
