@@ -26,7 +26,7 @@ _WINDOW = 64
 """How far back a counter is still told apart as "overtaken" or "replayed"."""
 
 Kind = Literal["beat", "edge", "farewell"]
-_KINDS = frozenset(get_args(Kind))
+_KINDS = get_args(Kind)  # a tuple: what a stranger sends need not be hashable
 
 
 class HeartbeatError(ValueError):

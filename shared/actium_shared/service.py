@@ -34,6 +34,8 @@ RETRY_MOST_S = 2.0
 RETRIES_MOST = 10
 """After so many tries (about ten seconds) a message is parked rather than holding up what is behind it."""
 
+CANCEL_AGAIN_S = 0.5
+
 FeedHandler = Callable[[Recorded], Awaitable[None]]
 BatchHandler = Callable[[Sequence[Recorded]], Awaitable[None]]
 OrderHandler = Callable[[Order], Awaitable[None]]
@@ -116,12 +118,16 @@ class Service:
             loop.add_signal_handler(number, stop.set)
         await self.bus.serve_status(self.name, self.status)
         log.info("ready")
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_named(name, start()), name=name) for name, start in self._starts]
-            await stop.wait()
+        tasks = [asyncio.create_task(_named(name, start()), name=name) for name, start in self._starts]
+        told = asyncio.create_task(stop.wait(), name="stop")
+        try:
+            await asyncio.wait([*tasks, told], return_when=asyncio.FIRST_COMPLETED)
+        finally:
             log.info("stopping")
-            for task in tasks:
-                task.cancel()
+            await _end([*tasks, told])
+        failures = [exc for task in tasks if not task.cancelled() and (exc := task.exception()) is not None]
+        if failures:
+            raise BaseExceptionGroup(f"{self.name} failed", failures)
 
     async def _run_feed(self, state: FeedState, handler: FeedHandler) -> None:
         async for delivery in self.bus.feed(state.stream, after=state.position, subjects=state.subjects):
@@ -189,6 +195,14 @@ class Service:
                 return
             except RetryableError:
                 await self.clock.sleep(RETRY_MOST_S)
+
+
+async def _end(tasks: list[asyncio.Task[Any]]) -> None:
+    # Once is not enough: nats-py's flush swallows a cancellation, and so does 3.11's wait_for when an answer comes with it.
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=CANCEL_AGAIN_S)
 
 
 async def _named(name: str, work: Awaitable[None]) -> None:

@@ -17,6 +17,10 @@ RELAY_PORT = 5555
 """UDP, inside the fabric's namespace, so no other world can hold it."""
 
 
+PASSED_ON = ("TMPDIR", "TZ", "ACTIUM_FAILPOINTS_FOLDER")
+"""From the environment of `up`; the last is for tests that kill services at chosen points."""
+
+
 class Process(msgspec.Struct, frozen=True, kw_only=True):
     """One process that the supervisor keeps alive."""
 
@@ -89,6 +93,6 @@ def _service(world: World, name: str, *, module: str | None = None, **settings: 
 
 def _base_environment() -> dict[str, str]:
     """Little on purpose: a process of the world is the same whoever's shell called `up`."""
-    passed_on: Mapping[str, str] = {name: os.environ[name] for name in ("TMPDIR", "TZ") if name in os.environ}
+    passed_on: Mapping[str, str] = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     path = os.pathsep.join((str(BIN), "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"))
     return {"PATH": path, "LANG": "C.UTF-8", "HOME": "/root", **passed_on}

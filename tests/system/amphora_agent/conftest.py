@@ -1,0 +1,29 @@
+"""An amphora for each test, and afterwards the proof that nothing of it is left."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from system.amphora_agent.sandbox import Authority, Sandbox, build_image
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    return Authority()
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_image(tmp_path_factory.mktemp("image"))
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path, image: Path, authority: Authority, request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    made = Sandbox(tmp_path / "amphora", image, authority)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.destroy()
+        print(made.log())

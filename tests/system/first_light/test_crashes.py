@@ -1,0 +1,179 @@
+"""
+kill -9 of every service at every append, order, table write and effect of a create, an update and a delete.
+
+A first run notes which points each service passes; then each of them is the place of a murder. Afterwards the work
+must have finished by itself: nothing lost, doubled or pending, and traffic served all the while.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+
+from actium_embedded.backends import wished
+from system.first_light.worlds import Tenant, TestWorld, answers, await_value, events, free_port
+
+SERVICES = ("network", "compute", "planner", "api")
+ONCE = (
+    "vip.reserved",
+    "vip.released",
+    "loadbalancer.created",
+    "loadbalancer.deleted",
+    "appliance.created",
+    "appliance.retired",
+)
+"""However often a service dies, these happen once in the life of a load balancer."""
+
+QUICK_EVERY = 1 if os.environ.get("TESTS_LONG") else 4
+"""Every how manieth place is tried; the rest, shifted, belongs to the long run."""
+
+
+@dataclass
+class Murders:
+    """The folder in which services note what they pass and read where they shall die."""
+
+    folder: Path
+
+    def passed(self) -> list[tuple[str, str, int]]:
+        """Give (service, point, n) for everything passed since `forget`."""
+        found = []
+        for service in SERVICES:
+            counts: Counter[str] = Counter()
+            for point in self._notes(service):
+                counts[point] += 1
+                found.append((service, point, counts[point]))
+        return found
+
+    def _notes(self, service: str) -> list[str]:
+        file = self.folder / f"{service}.passed"
+        return file.read_text().splitlines() if file.exists() else []
+
+    def forget(self) -> None:
+        for file in self.folder.glob("*.passed"):
+            file.unlink()
+
+    def wish(self, service: str, point: str) -> Path:
+        """Have the service die when it next passes the point."""
+        file = self.folder / f"{service}.kill"
+        file.write_text(f"{point} 1")
+        return file
+
+
+@pytest.fixture(scope="module")
+def doomed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestWorld, Murders]]:
+    folder = tmp_path_factory.mktemp("crashes")
+    murders = Murders(folder / "failpoints")
+    world = TestWorld(folder / "world", "doom", {"ACTIUM_FAILPOINTS_FOLDER": str(murders.folder)})
+    world.up(port=free_port())
+    try:
+        world.actium("backend", "start", "one", "--network", "tenant-a")
+        yield world, murders
+    finally:
+        world.down(wipe=True)
+
+
+def subnet_ids(world: TestWorld) -> dict[str, str]:
+    import httpx
+
+    listed = httpx.get(f"{world.facts.api_url}/network/v2.0/subnets").json()["subnets"]
+    return {subnet["name"]: subnet["id"] for subnet in listed}
+
+
+class Life:
+    """One load balancer's life in three acts, each repeatable by the client as a 503 tells it to."""
+
+    def __init__(self, world: TestWorld, tenant: Tenant, subnets: dict[str, str]) -> None:
+        self.world, self.tenant, self.subnets = world, tenant, subnets
+        (self.backend,) = wished(world.facts)
+        self.lb: dict[str, Any] = {}
+
+    def create(self) -> None:
+        self.lb = self.tenant.web(self.subnets["public"], (self.backend.address, self.subnets["tenant-a"]))
+        await_value(lambda: answers(self.lb["vip_address"]), lambda names: names == ["one"], 20)
+
+    def update(self) -> None:
+        pool_id = self.lb["pools"][0]["id"]
+        (member,) = self.tenant.request("GET", f"/pools/{pool_id}/members")["members"]
+        with Traffic(self.lb["vip_address"]) as traffic:
+            self.tenant.request("PUT", f"/pools/{pool_id}/members/{member['id']}", member={"weight": 5})
+            self.tenant.request("PUT", f"/listeners/{self.lb['listeners'][0]['id']}", listener={"connection_limit": 99})
+            self.tenant.wait(self.lb["id"])
+        assert traffic.failures == 0, f"{traffic.failures} of {traffic.requests} requests failed"
+
+    def delete(self) -> None:
+        self.tenant.request("DELETE", f"/loadbalancers/{self.lb['id']}?cascade=true")
+        self.tenant.wait_gone(self.lb["id"])
+        await_value(self.world.amphorae, lambda ids: not ids, 20)
+
+
+class Traffic:
+    """Requests, one after the other, for as long as the block runs."""
+
+    def __init__(self, address: str) -> None:
+        self.address, self.requests, self.failures = address, 0, 0
+        self._enough = Event()
+        self._thread = Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> "Traffic":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._enough.set()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        while not self._enough.is_set():
+            (name,) = answers(self.address)
+            self.requests += 1
+            self.failures += name != "one"
+
+
+ACTS = ("create", "update", "delete")
+
+
+def test_work_finishes_wherever_a_service_is_killed(doomed: tuple[TestWorld, Murders]) -> None:
+    world, murders = doomed
+    tenant, subnets = Tenant(world.facts.api_url), subnet_ids(world)
+    places = _places(world, murders, tenant, subnets)
+    assert len(places) > 40, places
+    died = 0
+    for number, (act, service, point) in enumerate(places):
+        if number % QUICK_EVERY:
+            continue
+        life = Life(world, tenant, subnets)
+        for each in ACTS:
+            wish = murders.wish(service, point) if each == act else None
+            getattr(life, each)()
+            died += wish is not None and not wish.exists()
+            if wish is not None:
+                wish.unlink(missing_ok=True)
+        _check_story(world, life.lb["id"], f"{service} killed at {point} during {act}")
+    tried = len(places[::QUICK_EVERY])
+    print(f"\n{died} of {tried} places were reached a second time and killed; {len(places)} places known")
+    assert died >= tried // 2
+
+
+def _places(world: TestWorld, murders: Murders, tenant: Tenant, subnets: dict[str, str]) -> list[tuple[str, str, str]]:
+    """Live one life undisturbed and give every (act, service, point) of it, each once."""
+    life = Life(world, tenant, subnets)
+    places = []
+    for act in ACTS:
+        murders.forget()
+        getattr(life, act)()
+        seen = dict.fromkeys((service, point) for service, point, _ in murders.passed())
+        places += [(act, service, point) for service, point in seen]
+    return places
+
+
+def _check_story(world: TestWorld, lb_id: str, what: str) -> None:
+    told = Counter(event["type"] for event in events(world, "--load-balancer", lb_id))
+    for name in ONCE:
+        assert told[name] == 1, f"{what}: {name} happened {told[name]} times"
+    assert told["amphora.booted"] >= 1, what
+    assert told["appliance.amphora-appointed"] == 1, f"{what}: another amphora was needed"

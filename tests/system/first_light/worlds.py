@@ -1,0 +1,251 @@
+"""A whole embedded world for tests, driven as a person would: by `./actium`, by HTTP, and by the stock client."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from actium_embedded import world as worlds
+
+BIN = Path(sys.executable).parent
+ROOT = Path(__file__).resolve().parents[3]
+ACTIVE_WITHIN_S = 30.0
+CONVERGE_WITHIN_S = 60.0
+
+
+PENDING = {"PENDING_CREATE", "PENDING_UPDATE", "PENDING_DELETE"}
+
+
+@dataclass
+class TestWorld:
+    """One world in a folder. `environment` reaches its services at `up`."""
+
+    __test__ = False
+
+    folder: Path
+    name: str
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def actium(self, *words: str, timeout_s: float = 120.0, check: bool = True) -> str:
+        """Run `./actium <words>` on this world and give what it prints."""
+        done = subprocess.run(
+            [sys.executable, "-m", "actium_embedded", "--world", str(self.folder), *words],
+            env=os.environ | self.environment,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"actium {' '.join(words)}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def up(self, *, port: int | None = None) -> None:
+        words = ["up", "--name", self.name] if not worlds.exists(self.folder) else ["up"]
+        self.actium(*words, *(["--port", str(port)] if port else []))
+
+    def down(self, *, wipe: bool = False) -> None:
+        self.actium("down", *(["--wipe"] if wipe else []))
+
+    @property
+    def facts(self) -> worlds.World:
+        return worlds.load(self.folder)
+
+    def amphorae(self) -> list[str]:
+        """Give the ids of the amphorae that exist in this world."""
+        folder = self.facts.amphorae
+        return sorted(path.name for path in folder.iterdir() if UUID.fullmatch(path.name)) if folder.exists() else []
+
+    def pid(self, process: str) -> int:
+        """Give the pid of one of the world's processes."""
+        rows = json.loads(self.actium("status", "--json", check=False))
+        return int(next(row["pid"] for row in rows if row["name"] == process))
+
+    def kill(self, process: str) -> None:
+        os.kill(self.pid(process), signal.SIGKILL)
+
+    def openstack(self, *words: str, timeout_s: float = 120.0) -> Any:
+        """Run the stock client and give what it prints, decoded where that is JSON."""
+        lines = self.actium("env")
+        wanted = " ".join(f"'{word}'" for word in words)
+        done = subprocess.run(
+            ["bash", "-c", f"{lines}\nexec openstack {wanted}"],
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise AssertionError(f"openstack {' '.join(words)}: {done.stdout}{done.stderr}")
+        return json.loads(done.stdout) if "-f" in words else done.stdout
+
+
+@dataclass
+class Tenant:
+    """A client of the API that waits as clients do, and repeats what a 503 says may be repeated."""
+
+    url: str
+
+    def __post_init__(self) -> None:
+        self.http = httpx.Client(base_url=f"{self.url}/v2.0/lbaas", timeout=30)
+
+    def request(self, method: str, path: str, *, expect: int | None = None, **body: Any) -> Any:
+        deadline = time.monotonic() + CONVERGE_WITHIN_S
+        while True:
+            try:
+                answer = self.http.request(method, path, json=body or None)
+            except httpx.TransportError:
+                answer = None
+            if answer is not None and answer.status_code != 503:
+                break
+            assert time.monotonic() < deadline, f"{method} {path}: the API does not come back"
+            time.sleep(0.05)
+        if expect is not None:
+            assert answer.status_code == expect, answer.text
+        else:
+            assert answer.status_code < 400, answer.text
+        return answer.json() if answer.content else None
+
+    def create(self, kind: str, **fields: Any) -> dict[str, Any]:
+        path = f"/pools/{fields.pop('pool_id')}/members" if kind == "member" else f"/{kind}s"
+        made: dict[str, Any] = self.request("POST", path, **{kind: fields})[kind]
+        return made
+
+    def show(self, load_balancer_id: str) -> dict[str, Any]:
+        shown: dict[str, Any] = self.request("GET", f"/loadbalancers/{load_balancer_id}")["loadbalancer"]
+        return shown
+
+    def wait(
+        self, load_balancer_id: str, status: str = "ACTIVE", *, within_s: float = ACTIVE_WITHIN_S
+    ) -> dict[str, Any]:
+        """
+        Wait for the provisioning status of the load balancer and everything in it, and give the load balancer.
+
+        The load balancer alone is ACTIVE between two rounds while a child still waits for the second.
+        """
+        path = f"/loadbalancers/{load_balancer_id}/status"
+
+        def statuses() -> set[str]:
+            return set(_provisioning(self.request("GET", path)["statuses"]["loadbalancer"]))
+
+        await_value(statuses, lambda seen: status in seen and not seen & PENDING, within_s)
+        return self.show(load_balancer_id)
+
+    def wait_gone(self, load_balancer_id: str, *, within_s: float = ACTIVE_WITHIN_S) -> None:
+        def status() -> int:
+            return self.http.get(f"/loadbalancers/{load_balancer_id}").status_code
+
+        await_value(lambda: status_or_none(status), lambda code: code == 404, within_s)
+
+    def web(self, vip_subnet_id: str, *members: tuple[str, str | None], protocol: str = "HTTP") -> dict[str, Any]:
+        """Make a load balancer with a listener on port 80, a pool and members (address, subnet)."""
+        lb = self.create("loadbalancer", vip_subnet_id=vip_subnet_id, name="web")
+        pool = self.create("pool", loadbalancer_id=lb["id"], protocol=protocol, lb_algorithm="ROUND_ROBIN", name="pool")
+        self.create(
+            "listener", loadbalancer_id=lb["id"], protocol=protocol, protocol_port=80, default_pool_id=pool["id"]
+        )
+        for address, subnet_id in members:
+            extra = {"subnet_id": subnet_id} if subnet_id else {}
+            self.create("member", pool_id=pool["id"], address=address, protocol_port=80, **extra)
+        return self.wait(lb["id"])
+
+
+def _provisioning(tree: Any) -> Iterator[str]:
+    """Give every provisioning status in a status tree."""
+    if isinstance(tree, list):
+        for item in tree:
+            yield from _provisioning(item)
+    elif isinstance(tree, dict):
+        yield from (value for key, value in tree.items() if key == "provisioning_status")
+        for value in tree.values():
+            yield from _provisioning(value)
+
+
+def status_or_none(status: Callable[[], int]) -> int | None:
+    try:
+        return status()
+    except httpx.TransportError:
+        return None
+
+
+def await_value(get: Callable[[], Any], good: Callable[[Any], bool], within_s: float) -> Any:
+    """Look until it is good; nothing can be awaited on the other side of HTTP."""
+    deadline = time.monotonic() + within_s
+    while not good(value := get()):
+        assert time.monotonic() < deadline, f"not within {within_s} s; last seen: {value}"
+        time.sleep(0.02)
+    return value
+
+
+def answers(address: str, *, port: int = 80, count: int = 1, timeout_s: float = 2.0) -> list[str]:
+    """Send requests, each on a new connection, and give the names of the back ends that answered ('-' for a failure)."""
+    names = []
+    for _ in range(count):
+        try:
+            answer = httpx.get(f"http://{address}:{port}/", timeout=timeout_s)
+            names.append(answer.text.strip() if answer.status_code == 200 else f"HTTP {answer.status_code}")
+        except httpx.TransportError:
+            names.append("-")
+    return names
+
+
+def namespaces() -> set[str]:
+    folder = Path("/run/netns")
+    return {path.name for path in folder.iterdir()} if folder.exists() else set()
+
+
+def namespaces_of(amphora_id: str) -> set[str]:
+    return {name for name in namespaces() if name.startswith(f"amphora-{amphora_id}")}
+
+
+def processes_in(namespace: str) -> list[int]:
+    listed = subprocess.run(["ip", "netns", "pids", namespace], capture_output=True, text=True, check=False)
+    return [int(pid) for pid in listed.stdout.split()]
+
+
+def commands_in(namespace: str) -> dict[int, str]:
+    """Give pid -> command line of what runs in a namespace."""
+    found = {}
+    for pid in processes_in(namespace):
+        try:
+            found[pid] = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def events(world: TestWorld, *words: str) -> Iterator[dict[str, Any]]:
+    """Give the log, decoded by the operator's command line."""
+    url = world.facts.api_url
+    printed = subprocess.run(
+        [sys.executable, "-m", "actium_api.cli", "events", "tail", "--from", "start", "--no-follow", "--json", *words],
+        env=os.environ | {"ACTIUM_OPERATOR_URL": url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    for line in printed.stdout.splitlines():
+        yield json.loads(line)
+
+
+def free_port() -> int:
+    """Give a loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")

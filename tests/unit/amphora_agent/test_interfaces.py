@@ -1,0 +1,96 @@
+"""The plan for network cards: what is wanted, what the kernel shows, hence which lines for `ip`."""
+
+import json
+
+from actium_amphora_agent.desired import Interface
+from actium_amphora_agent.interfaces import (
+    Link,
+    parse_links,
+    plan_addresses,
+    plan_moves,
+    plan_name_clashes,
+    plan_returns,
+)
+
+MAC, OTHER = "fa:16:3e:00:00:01", "fa:16:3e:00:00:02"
+VIP0 = Interface(
+    mac=MAC,
+    name="vip0",
+    mtu=1400,
+    addresses=("203.0.113.20/24",),
+    vips=("203.0.113.10/32",),
+    gateway="203.0.113.1",
+    metric=10,
+)
+DONE = Link(
+    mac=MAC,
+    name="vip0",
+    mtu=1400,
+    is_up=True,
+    plugged_as="eth1",
+    addresses=(("203.0.113.20/24", 10), ("203.0.113.10/32", 0)),
+    gateways=(("203.0.113.1", 10),),
+)
+
+
+def test_plugged_card_is_named_and_sent_over():
+    here = [Link(mac=MAC, name="eth1"), Link(mac=OTHER, name="eth2")]
+    assert plan_moves([VIP0], [], here, "traffic") == [
+        "link set dev eth1 alias plugged-as:eth1",
+        "link set dev eth1 netns traffic name vip0",
+    ]
+    assert plan_moves([VIP0], [DONE], here, "traffic") == []
+
+
+def test_new_card_gets_everything():
+    assert plan_addresses([VIP0], [Link(mac=MAC, name="vip0", mtu=1500)]) == [
+        "link set dev vip0 mtu 1400 up",
+        "address replace 203.0.113.20/24 dev vip0 metric 10",
+        "address replace 203.0.113.10/32 dev vip0",
+        "route replace default via 203.0.113.1 dev vip0 metric 10 onlink",
+    ]
+
+
+def test_card_that_is_right_keeps_all_and_only_its_route_is_repeated():
+    assert plan_addresses([VIP0], [DONE]) == ["route replace default via 203.0.113.1 dev vip0 metric 10 onlink"]
+
+
+def test_surplus_addresses_and_routes_go_but_link_local_stays():
+    carried = (*DONE.addresses, ("198.51.100.1/24", 0), ("fe80::1/64", 0))
+    link = Link(mac=MAC, name="vip0", mtu=1400, is_up=True, addresses=carried, gateways=(("203.0.113.254", 10),))
+    lines = plan_addresses([VIP0], [link])
+    assert lines[0] == "address del 198.51.100.1/24 dev vip0"
+    assert "route del default via 203.0.113.254 dev vip0 metric 10" in lines
+    assert not any("fe80" in line for line in lines)
+
+
+def test_name_that_a_leaving_card_holds_is_freed_first():
+    leaving = Link(mac=OTHER, name="vip0", plugged_as="eth9")
+    assert plan_name_clashes([VIP0], [leaving]) == [
+        "link set dev vip0 down",
+        "link set dev vip0 name leaving0",
+        "link set dev leaving0 up",
+    ]
+    assert plan_name_clashes([VIP0], [DONE]) == []
+
+
+def test_only_cards_of_ours_that_nobody_names_are_handed_back():
+    strange = Link(mac="02:00:00:00:00:09", name="strange")
+    old = Link(mac=OTHER, name="net0", plugged_as="eth2")
+    assert plan_returns([VIP0], [DONE, old, strange], 7) == ["link set dev net0 netns 7 name eth2"]
+
+
+def test_links_are_read_from_ips_arrays():
+    lo = {"ifname": "lo", "link_type": "loopback", "address": "00:00:00:00:00:00", "mtu": 65536, "flags": ["UP"]}
+    card = {"ifname": "vip0", "link_type": "ether", "address": MAC, "mtu": 1400, "flags": ["BROADCAST", "UP"]}
+    carried = [
+        {"local": "203.0.113.20", "prefixlen": 24, "metric": 10},
+        {"local": "203.0.113.10", "prefixlen": 32},
+    ]
+    arrays = [
+        [lo, card | {"ifalias": "plugged-as:eth1"}],
+        [{"ifname": "vip0", "addr_info": carried}],
+        [{"dst": "default", "gateway": "203.0.113.1", "dev": "vip0", "metric": 10}],
+        [],
+    ]
+    assert parse_links("\n".join(map(json.dumps, arrays)) + "\n") == [DONE]
