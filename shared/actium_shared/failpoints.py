@@ -1,12 +1,14 @@
 """
-Places where a test may end the process with SIGKILL: every append, order, table write and effect, before and after.
+Places where a test may end a process with SIGKILL: every append, order, table write and effect, before and after.
 
 Off unless the setting `failpoints_folder` names a folder; then each process notes the points it passes in
-`<service>.passed`, one a line, and dies where `<service>.kill` says: `<point> <n>`, at the n-th passing.
+`<service>.passed`, one a line, and kills where `<service>.kill` says: `<point> <n> [<pid>]`, at the n-th
+passing, itself unless a pid is given.
 """
 
 import os
 import signal
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -20,7 +22,7 @@ class Failpoints:
     def __init__(self) -> None:
         self._folder: Path | None = None
         self._service = ""
-        self._passed: dict[str, int] = {}
+        self._passed: Counter[str] = Counter()
 
     @property
     def armed(self) -> bool:
@@ -35,17 +37,17 @@ class Failpoints:
         """Pass the point, or die at it. Costs nothing while not armed."""
         if self._folder is None:
             return
-        self._passed[point] = self._passed.get(point, 0) + 1
+        self._passed[point] += 1
         with (self._folder / f"{self._service}.passed").open("a") as notes:
             notes.write(point + "\n")
         wish = self._folder / f"{self._service}.kill"
         try:
-            name, _, number = wish.read_text().strip().rpartition(" ")
+            name, number, *pid = wish.read_text().split()
         except FileNotFoundError:
             return
         if name == point and self._passed[point] >= int(number):
             wish.unlink()  # once: the process that comes after it shall live
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(int(pid[0]) if pid else os.getpid(), signal.SIGKILL)
 
     def guard(self, port: T, name: str) -> T:
         """Give `port` with a point before and after each of its coroutine methods; itself while not armed."""

@@ -66,9 +66,11 @@ async def test_only_the_owner_of_a_subject_may_append(nats_server: NatsServer) -
 
 
 async def test_a_follower_and_a_worker_survive_a_killed_server(nats_server: NatsServer) -> None:
-    async with nats_server.bus("planner") as planner, nats_server.bus("compute") as compute, nats_server.bus(
-        "network"
-    ) as network:
+    async with (
+        nats_server.bus("planner") as planner,
+        nats_server.bus("compute") as compute,
+        nats_server.bus("network") as network,
+    ):
         store = JetStreamEventStore(network)
         seen: asyncio.Queue[Position] = asyncio.Queue()
         done: asyncio.Queue[str] = asyncio.Queue()

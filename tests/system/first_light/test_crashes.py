@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from actium_embedded.backends import wished
-from system.first_light.worlds import Tenant, TestWorld, answers, await_value, events, free_port
+from system.first_light.worlds import Tenant, TestWorld, answers, await_value, commands_in, events, free_port
 
 SERVICES = ("network", "compute", "planner", "api")
 ONCE = (
@@ -57,10 +57,10 @@ class Murders:
         for file in self.folder.glob("*.passed"):
             file.unlink()
 
-    def wish(self, service: str, point: str) -> Path:
-        """Have the service die when it next passes the point."""
+    def wish(self, service: str, point: str, *, victim: int | None = None) -> Path:
+        """Have the service, or the process `victim`, die when the service next passes the point."""
         file = self.folder / f"{service}.kill"
-        file.write_text(f"{point} 1")
+        file.write_text(f"{point} 1" + (f" {victim}" if victim else ""))
         return file
 
 
@@ -119,7 +119,7 @@ class Traffic:
         self._enough = Event()
         self._thread = Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> "Traffic":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -157,6 +157,34 @@ def test_work_finishes_wherever_a_service_is_killed(doomed: tuple[TestWorld, Mur
     tried = len(places[::QUICK_EVERY])
     print(f"\n{died} of {tried} places were reached a second time and killed; {len(places)} places known")
     assert died >= tried // 2
+
+
+@pytest.mark.parametrize("victim", ["nats-server", "agent"])
+def test_work_finishes_wherever_the_bus_or_the_agent_is_killed(doomed: tuple[TestWorld, Murders], victim: str) -> None:
+    world, murders = doomed
+    tenant, subnets = Tenant(world.facts.api_url), subnet_ids(world)
+    known = _places(world, murders, tenant, subnets)
+    touches = ("append.", "order.") if victim == "nats-server" else ("agents.",)
+    places = [place for place in known if place[2].startswith(touches) and (victim != "agent" or place[0] == "update")]
+    assert places
+    for number, (act, service, point) in enumerate(places):
+        if number % QUICK_EVERY:
+            continue
+        life = Life(world, tenant, subnets)
+        for each in ACTS:
+            wish = murders.wish(service, point, victim=_pid(world, victim)) if each == act else None
+            getattr(life, each)()
+            if wish is not None:
+                wish.unlink(missing_ok=True)
+        _check_story(world, life.lb["id"], f"{victim} killed at {service}'s {point} during {act}")
+
+
+def _pid(world: TestWorld, victim: str) -> int:
+    if victim != "agent":
+        return world.pid(victim)
+    (amphora_id,) = world.amphorae()
+    commands = commands_in(f"amphora-{amphora_id}")
+    return next(pid for pid, command in commands.items() if "-m actium_amphora_agent" in command)
 
 
 def _places(world: TestWorld, murders: Murders, tenant: Tenant, subnets: dict[str, str]) -> list[tuple[str, str, str]]:

@@ -1,0 +1,1 @@
+"""The operators' command line. Talks HTTP to the operator API and to nothing else."""

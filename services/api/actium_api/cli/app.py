@@ -1,0 +1,142 @@
+"""The commands."""
+
+import json
+import os
+import sys
+from contextlib import suppress
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from actium_api.cli import showing
+from actium_api.cli.client import CliError, OperatorApi, Query
+from actium_api.cli.reading import Reader
+
+DEFAULT_URL = "http://127.0.0.1:9876"
+PLAIN_WIDTH = 240
+"""Of tables that no terminal shows: a program or a file has no width."""
+
+app = typer.Typer(
+    help="Look into a running Actium.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+events_app = typer.Typer(help="The log: everything that happened, and why.", no_args_is_help=True)
+app.add_typer(events_app, name="events")
+
+
+class Output(Console):
+    """Standard output. A reader who has seen enough (`| head`) ends the command, and that is no failure."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        _no_more_output()
+        raise SystemExit(0)
+
+
+output = Output(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+errors = Console(stderr=True, highlight=False)
+
+
+def main() -> None:
+    """Run the command line; what is wrong is one sentence on standard error and exit code 1."""
+    try:
+        app(prog_name="actium")
+    except CliError as exc:
+        errors.print(showing.clean(str(exc)), soft_wrap=True, markup=False)
+        sys.exit(1)
+
+
+def api() -> OperatorApi:
+    return OperatorApi(os.environ.get("ACTIUM_OPERATOR_URL") or DEFAULT_URL)
+
+
+@events_app.command("tail")
+def tail(
+    load_balancer: Annotated[str | None, typer.Option(help="Only what concerns this one: its id or its name.")] = None,
+    types: Annotated[
+        list[str] | None, typer.Option("--type", help="Only this type, or those that begin so; may be repeated.")
+    ] = None,
+    begin: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="POSITION|TIME",
+            help="`start`, `now`, a time (UTC unless it says otherwise) or a position like EVENTS_PLANNER:123. "
+            "Default: now; with --no-follow: start.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Each event in full, a line of JSON each.")] = False,
+    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Go on until Ctrl-C.")] = True,
+) -> None:
+    """Follow the log, decoded, one line an event."""
+    client = api()
+    query: dict[str, str | list[str]] = {"follow": "true" if follow else "false", "type": types or []}
+    if begin:
+        query["from"] = begin
+    if load_balancer:
+        query["load_balancer"] = client.find_load_balancer(load_balancer)
+    with suppress(KeyboardInterrupt):  # how a follower is meant to end
+        _tail(client, query, as_json=as_json)
+
+
+def _tail(client: OperatorApi, query: Query, *, as_json: bool) -> None:
+    if query["follow"] == "true" and errors.is_terminal:
+        errors.print("following the log; Ctrl-C ends", style="dim")
+    reader = Reader(client, query, lost=lambda: errors.print("connection lost, trying again", style="dim"))
+    previous = None
+    for line in reader.lines():
+        if as_json:
+            write(line)
+            continue
+        event = json.loads(line)
+        output.print(showing.line(event, with_cause=event["position"] != previous), soft_wrap=True)
+        previous = event["position"]
+
+
+@events_app.command("show")
+def show(
+    load_balancer: Annotated[str, typer.Argument(help="Its id or its name; a deleted one is found by its id.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As the API tells it.")] = False,
+) -> None:
+    """Tell one load balancer's whole story: every event with its time, actor and cause."""
+    client = api()
+    story = client.get(f"/operator/v1/load-balancers/{client.find_load_balancer(load_balancer)}/story")
+    if as_json:
+        write(json.dumps(story))
+        return
+    for text in showing.story(story):
+        output.print(text, soft_wrap=True)
+
+
+@app.command("services")
+def services(as_json: Annotated[bool, typer.Option("--json", help="As the API tells it.")] = False) -> None:
+    """Each service: whether it answers, since when, how far it is behind the log. Exit code 1 where not all are well."""
+    told = api().get("/operator/v1/services")
+    if as_json:
+        write(json.dumps(told))
+    else:
+        output.print(showing.services(told["services"]))
+    raise typer.Exit(0 if all(one["healthy"] for one in told["services"]) else 1)
+
+
+@app.command("dead-letters")
+def dead_letters(as_json: Annotated[bool, typer.Option("--json", help="As the API tells it.")] = False) -> None:
+    """List what services could not digest, newest first, with the reason."""
+    told: dict[str, Any] = api().get("/operator/v1/dead-letters")
+    if as_json:
+        write(json.dumps(told))
+        return
+    for letter in told["dead_letters"]:
+        output.print(showing.dead_letter(letter), soft_wrap=True)
+
+
+def write(line: str) -> None:
+    """Write one line as it is, at once."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        output.on_broken_pipe()
+
+
+def _no_more_output() -> None:
+    """Python flushes standard output once more at its end, and would complain then."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

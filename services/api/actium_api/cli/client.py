@@ -1,0 +1,104 @@
+"""The operator API as the command line uses it: what goes wrong becomes one sentence for a person."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import httpx
+
+CONNECT_TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 65.0
+"""A little longer than the server allows itself."""
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+Query = Mapping[str, str | list[str]]
+
+
+class CliError(Exception):
+    """Ends the command with this sentence and exit code 1."""
+
+
+class OperatorApi:
+    """One operator API. Loopback is never asked through a proxy."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        try:
+            local = urlsplit(self.url).hostname in LOOPBACK
+            timeout = httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+            self._client = httpx.Client(base_url=self.url, trust_env=not local, timeout=timeout)
+        except (ValueError, httpx.InvalidURL) as exc:
+            raise CliError(f"{url!r} is no address of an operator API; one is like http://127.0.0.1:9876") from exc
+
+    def get(self, path: str, query: Query | None = None) -> Any:
+        """
+        Give the answer's JSON.
+
+        Raises:
+            CliError: no answer, or a refusal; the sentence says which.
+        """
+        try:
+            answer = self._client.get(path, params=dict(query or {}))
+        except httpx.HTTPError as exc:
+            raise self.unreachable(exc) from exc
+        return self._checked(answer)
+
+    def find_load_balancer(self, wanted: str) -> str:
+        """Give the id of the load balancer that is meant by an id or a name; names are the tenant API's to know."""
+        if _is_id(wanted):
+            return wanted
+        found = self.get("/v2.0/lbaas/loadbalancers", {"name": wanted, "fields": ["id"]})["loadbalancers"]
+        if len(found) == 1:
+            return str(found[0]["id"])
+        if found:
+            ids = ", ".join(one["id"] for one in found)
+            raise CliError(f"{len(found)} load balancers are called {wanted!r}: {ids}. Say which by its id.")
+        raise CliError(f"No load balancer is called {wanted!r}. One that was deleted is found by its id only.")
+
+    def stream(self, path: str, query: Query) -> AbstractContextManager[httpx.Response]:
+        """Open an answer that may never end."""
+        timeout = httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S, read=None)
+        return self._client.stream("GET", path, params=dict(query), timeout=timeout)
+
+    def _checked(self, answer: httpx.Response) -> Any:
+        if answer.status_code != httpx.codes.OK:
+            raise CliError(refusal(answer))
+        try:
+            return answer.json()
+        except ValueError as exc:
+            raise CliError(f"{answer.url} does not answer in JSON: is it Actium?") from exc
+
+    def unreachable(self, exc: httpx.HTTPError) -> CliError:
+        """Say in a sentence why there is no answer."""
+        if isinstance(exc, httpx.HTTPStatusError):
+            return CliError(refusal(exc.response))
+        if isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.UnsupportedProtocol):
+            return CliError(
+                f"Nothing answers at {self.url}: start Actium with `./actium up`, or set ACTIUM_OPERATOR_URL."
+            )
+        return CliError(f"{self.url} did not answer in full ({type(exc).__name__}).")
+
+
+def refusal(answer: httpx.Response) -> str:
+    """Say why an answer is a refusal, in its own words where it has some."""
+    try:
+        content = answer.json()
+    except ValueError:
+        content = None
+    if isinstance(content, dict):
+        error = content.get("error")
+        if isinstance(error, dict) and error.get("detail"):
+            return f"{error['field']}: {error['detail']}" if error.get("field") else str(error["detail"])
+        if content.get("faultstring"):
+            return str(content["faultstring"])
+    return f"{answer.url} answers {answer.status_code}: is it Actium?"
+
+
+def _is_id(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False

@@ -1,0 +1,219 @@
+"""Events, causes and actors in words for people: what happened, why, and on whose behalf. Pure."""
+
+from typing import assert_never
+
+import msgspec
+
+from actium_shared.events import amphora, appliance, health, load_balancer, network
+from actium_shared.message import Actor, Cause, ClockCause, Command, CommandCause, Event, EventCause, Order, WorkCause
+
+SHORT_ID_LENGTH = 8
+SHORT_REQUEST_LENGTH = len("req-") + SHORT_ID_LENGTH
+
+
+def short(identifier: str) -> str:
+    """Give the part of an id that people compare by."""
+    return identifier[:SHORT_ID_LENGTH]
+
+
+def what(event: Event, cause: Cause) -> str:
+    """Say what happened; of an update, what was asked to change."""
+    if isinstance(cause, CommandCause) and event.TYPE.endswith(".updated"):
+        changed = _changes(cause.command)
+        if changed:
+            return changed
+    return (
+        _of_load_balancer(event)
+        or _of_children(event)
+        or _of_appliance(event)
+        or _of_amphora(event)
+        or _of_network(event)
+        or _of_health(event)
+        or fields(event)
+    )
+
+
+def why(cause: Cause) -> str:
+    match cause:
+        case CommandCause(command=Order() as order):
+            return f"order {shortened(order.order_id)}"
+        case CommandCause(command=command):
+            return f"asked: {command.TYPE}"
+        case EventCause(position=position, event_types=types):
+            followed = f"follows {position.stream}:{position.sequence}"
+            return f"{followed} ({', '.join(types)})" if types else followed
+        case ClockCause(deadline=deadline):
+            return f"deadline of {deadline:%H:%M:%S} UTC lapsed"
+        case WorkCause(order_id=order_id):
+            return f"outcome of {shortened(order_id)}"
+        case _:
+            assert_never(cause)
+
+
+def who(actor: Actor | None) -> str:
+    if actor is None:
+        return "actium"
+    project = f" of project {short(actor.project_id)}" if actor.project_id else ""
+    return f"{actor.user_id or 'somebody'}{project} in {actor.request_id[:SHORT_REQUEST_LENGTH]}"
+
+
+def shortened(order_id: str) -> str:
+    """Give an order's id with its target short: `<type>/<target>/<generation>`."""
+    kind, _, rest = order_id.partition("/")
+    target, _, number = rest.partition("/")
+    return "/".join(part for part in (kind, short(target), number) if part)
+
+
+def fields(event: Event) -> str:
+    """Say an event's plain fields, for those that have no words of their own."""
+    return ", ".join(f"{name}={value}" for name, value in msgspec.to_builtins(event).items() if value is not None)
+
+
+def _changes(command: Command) -> str:
+    changes = getattr(command, "changes", None)
+    if changes is None:
+        return ""
+    return ", ".join(f"{name} = {value!r}" for name, value in msgspec.to_builtins(changes).items())
+
+
+def _of_load_balancer(event: Event) -> str:
+    match event:
+        case (
+            load_balancer.LoadBalancerCreated(load_balancer=one) | load_balancer.LoadBalancerUpdated(load_balancer=one)
+        ):
+            return f"{named(one.name)}at {one.vip.address}, provider {one.provider}"
+        case load_balancer.LoadBalancerDeletionRequested():
+            return "shall be deleted with all its children"
+        case load_balancer.LoadBalancerDeleted():
+            return "nothing of it exists any more"
+        case load_balancer.LoadBalancerPlaced(appliance_id=appliance_id):
+            return f"appliance {short(appliance_id)} carries it"
+        case load_balancer.LoadBalancerWithdrawn():
+            return "no appliance carries it any more"
+        case load_balancer.RoundBegun(generation=generation):
+            return f"wishes up to {generation} are on their way"
+        case load_balancer.RoundEnded(generation=generation):
+            return f"wishes up to {generation} serve"
+        case load_balancer.RoundFailed(generation=generation, reason=reason):
+            return f"wishes up to {generation} could not be applied: {reason}"
+        case _:
+            return ""
+
+
+def _of_children(event: Event) -> str:
+    match event:
+        case load_balancer.ListenerCreated(listener=one) | load_balancer.ListenerUpdated(listener=one):
+            pool = f", to pool {short(one.default_pool_id)}" if one.default_pool_id else ""
+            return f"{named(one.name)}{one.protocol} on port {one.protocol_port}{pool}"
+        case load_balancer.PoolCreated(pool=one) | load_balancer.PoolUpdated(pool=one):
+            return f"{named(one.name)}{one.protocol}, {one.lb_algorithm}"
+        case (
+            load_balancer.MemberCreated(member=one, pool_id=pool_id)
+            | load_balancer.MemberUpdated(member=one, pool_id=pool_id)
+        ):
+            where = f"{one.address}:{one.protocol_port}"
+            return f"{named(one.name)}{where}, weight {one.weight}, in pool {short(pool_id)}"
+        case load_balancer.HealthMonitorCreated(health_monitor=one, pool_id=pool_id) | (
+            load_balancer.HealthMonitorUpdated(health_monitor=one, pool_id=pool_id)
+        ):
+            return f"{named(one.name)}{one.type} every {one.delay_s} s for pool {short(pool_id)}"
+        case load_balancer.ListenerRemoved(listener_id=removed):
+            return f"listener {short(removed)}"
+        case load_balancer.PoolRemoved(pool_id=removed):
+            return f"pool {short(removed)} with all in it"
+        case load_balancer.MemberRemoved(member_id=removed, pool_id=pool_id):
+            return f"member {short(removed)} of pool {short(pool_id)}"
+        case load_balancer.HealthMonitorRemoved(health_monitor_id=removed, pool_id=pool_id):
+            return f"monitor {short(removed)} of pool {short(pool_id)}"
+        case _:
+            return ""
+
+
+def _of_appliance(event: Event) -> str:
+    match event:
+        case appliance.ApplianceCreated(topology=topology, image_tag=image_tag):
+            return f"{topology}, image {image_tag}"
+        case appliance.LoadBalancerAdmitted(load_balancer_id=admitted):
+            return f"will carry load balancer {short(admitted)}"
+        case appliance.LoadBalancerReleased(load_balancer_id=released):
+            return f"carries load balancer {short(released)} no more"
+        case appliance.AmphoraAppointed(amphora_id=amphora_id, role=role, attempt=attempt):
+            return f"amphora {short(amphora_id)} shall join as {role}, attempt {attempt}"
+        case appliance.AmphoraJoined(amphora_id=amphora_id):
+            return f"amphora {short(amphora_id)} is in service"
+        case appliance.AmphoraDismissed(amphora_id=amphora_id, reason=reason):
+            return f"amphora {short(amphora_id)} shall go: {reason}"
+        case appliance.AmphoraShutDown(amphora_id=amphora_id):
+            return f"the machine of amphora {short(amphora_id)} is gone"
+        case appliance.AmphoraCleared(amphora_id=amphora_id):
+            return f"nothing of amphora {short(amphora_id)} is left"
+        case appliance.BundleCut(bundle=bundle, holds=holds):
+            held = ", ".join(f"{short(one)} at wish {generation}" for one, generation in holds.items())
+            return f"bundle {bundle} holds {held or 'nothing'}"
+        case appliance.PortsTrimmed(amphora_id=amphora_id, revision=revision):
+            return f"unneeded ports of amphora {short(amphora_id)} are gone, revision {revision}"
+        case appliance.BundleInForce(amphora_id=amphora_id, bundle=bundle):
+            return f"amphora {short(amphora_id)} runs bundle {bundle}"
+        case appliance.BundleApplied(bundle=bundle):
+            return f"every amphora in service runs bundle {bundle}"
+        case appliance.BundleFailed(bundle=bundle, reason=reason):
+            return f"bundle {bundle} is given up: {reason}"
+        case appliance.ApplianceFailed(reason=reason):
+            return f"no amphora could be had: {reason}"
+        case appliance.ApplianceRetired():
+            return "carries nothing, and nothing of it exists"
+        case _:
+            return ""
+
+
+def _of_amphora(event: Event) -> str:
+    match event:
+        case amphora.AmphoraBooted(host=host, management_address=address, image_tag=image_tag):
+            return f"answers at {address}, on {host}, image {image_tag}"
+        case amphora.AmphoraBootFailed(reason=reason):
+            return f"will not come: {reason}"
+        case amphora.AmphoraConfigured(bundle=bundle, result=result, took_ms=took_ms):
+            return f"runs bundle {bundle} ({result}, {took_ms:.0f} ms)"
+        case amphora.AmphoraConfigurationRefused(bundle=bundle, reason=reason):
+            return f"refuses bundle {bundle}: {reason}"
+        case amphora.AmphoraDeleted():
+            return "machine, certificate and key exist no more"
+        case _:
+            return ""
+
+
+def _of_network(event: Event) -> str:
+    match event:
+        case network.NetworkDiscovered(network=one):
+            return f"{named(one.name)}for {one.role}: {', '.join(subnet.cidr for subnet in one.subnets)}"
+        case network.NetworkVanished(network_id=vanished):
+            return f"network {short(vanished)} is seen no more"
+        case network.VipReserved(vip=vip):
+            return f"{vip.address}/{vip.prefix_length} on subnet {short(vip.subnet_id)}"
+        case network.VipReleased(reason=reason):
+            return f"given back: {reason}"
+        case network.PortCreated(port=port):
+            return f"port {short(port.id)}: {port.address}/{port.prefix_length}, {port.mac}"
+        case network.PortFailed(port_id=port_id, reason=reason):
+            return f"port {short(port_id)} cannot be had: {reason}"
+        case network.PortDeleted(port_id=port_id):
+            return f"port {short(port_id)} is gone"
+        case network.PortsSettled(revision=revision):
+            return f"exactly the wished ports exist, revision {revision}"
+        case _:
+            return ""
+
+
+def _of_health(event: Event) -> str:
+    match event:
+        case health.OperatingStatusChanged(changes=changes):
+            return ", ".join(
+                f"{one.kind} {short(one.id)} is {one.operating_status}" + (f" ({one.reason})" if one.reason else "")
+                for one in changes
+            )
+        case _:
+            return ""
+
+
+def named(name: str) -> str:
+    return f'"{name}" ' if name else ""

@@ -1,0 +1,287 @@
+"""Events to rows. No IO but the connection. Late or repeated news of what is deleted changes nothing."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from actium_health.operating_status import Kind
+from actium_health.read_model import tables
+from actium_shared import streams
+from actium_shared.event_store import Recorded
+from actium_shared.events.amphora import AmphoraBooted, AmphoraDeleted
+from actium_shared.events.appliance import (
+    AmphoraAppointed,
+    AmphoraDismissed,
+    ApplianceRetired,
+    BundleApplied,
+    BundleCut,
+    LoadBalancerAdmitted,
+    LoadBalancerReleased,
+)
+from actium_shared.events.health import OperatingStatusChanged
+from actium_shared.events.load_balancer import (
+    HealthMonitorCreated,
+    HealthMonitorRemoved,
+    HealthMonitorUpdated,
+    ListenerCreated,
+    ListenerRemoved,
+    ListenerUpdated,
+    LoadBalancerCreated,
+    LoadBalancerDeleted,
+    LoadBalancerDeletionRequested,
+    LoadBalancerUpdated,
+    MemberCreated,
+    MemberRemoved,
+    MemberUpdated,
+    PoolCreated,
+    PoolRemoved,
+    PoolUpdated,
+)
+from actium_shared.message import Event
+
+OWN = streams.events_of("health")
+PLANNER = streams.events_of("planner")
+COMPUTE = streams.events_of("compute")
+
+Row = Mapping[str, Any]
+
+
+def project(connection: sa.Connection, item: Recorded) -> None:
+    """Apply one commit."""
+    for event in item.commit.events:
+        if (apply := _PROJECTIONS.get(type(event))) is not None:
+            apply(connection, event)
+    if item.position.stream == OWN and _lives(connection, item.aggregate_id):
+        _upsert(
+            connection, tables.records, {"load_balancer_id": item.aggregate_id}, {"sequence": item.position.sequence}
+        )
+
+
+# -- the tree
+
+
+def _load_balancer_created(connection: sa.Connection, event: LoadBalancerCreated) -> None:
+    value = event.load_balancer
+    _put_object(connection, event, Kind.LOAD_BALANCER, value.id, enabled=value.admin_state_up)
+
+
+def _load_balancer_updated(connection: sa.Connection, event: LoadBalancerUpdated) -> None:
+    value = event.load_balancer
+    _change_object(connection, Kind.LOAD_BALANCER, value.id, enabled=value.admin_state_up, generation=event.generation)
+
+
+def _load_balancer_gone(connection: sa.Connection, event: LoadBalancerDeletionRequested | LoadBalancerDeleted) -> None:
+    for table in (tables.objects, tables.statuses, tables.records, tables.totals, tables.placements, tables.bundles):
+        connection.execute(sa.delete(table).where(table.c.load_balancer_id == event.load_balancer_id))
+
+
+def _listener_created(connection: sa.Connection, event: ListenerCreated) -> None:
+    value = event.listener
+    _put_object(connection, event, Kind.LISTENER, value.id, enabled=value.admin_state_up)
+
+
+def _listener_updated(connection: sa.Connection, event: ListenerUpdated) -> None:
+    value = event.listener
+    _change_object(connection, Kind.LISTENER, value.id, enabled=value.admin_state_up, generation=event.generation)
+
+
+def _listener_removed(connection: sa.Connection, event: ListenerRemoved) -> None:
+    _remove_object(connection, Kind.LISTENER, event.listener_id)
+    connection.execute(sa.delete(tables.totals).where(tables.totals.c.listener_id == event.listener_id))
+
+
+def _pool_created(connection: sa.Connection, event: PoolCreated) -> None:
+    _put_object(connection, event, Kind.POOL, event.pool.id, enabled=event.pool.admin_state_up)
+
+
+def _pool_updated(connection: sa.Connection, event: PoolUpdated) -> None:
+    value = event.pool
+    _change_object(connection, Kind.POOL, value.id, enabled=value.admin_state_up, generation=event.generation)
+
+
+def _pool_removed(connection: sa.Connection, event: PoolRemoved) -> None:
+    members = sa.select(tables.objects.c.id).where(
+        tables.objects.c.kind == Kind.MEMBER, tables.objects.c.parent_id == event.pool_id
+    )
+    for member_id in connection.scalars(members).all():
+        _remove_object(connection, Kind.MEMBER, member_id)
+    _remove_object(connection, Kind.POOL, event.pool_id)
+
+
+def _member_created(connection: sa.Connection, event: MemberCreated) -> None:
+    value = event.member
+    _put_object(connection, event, Kind.MEMBER, value.id, enabled=value.admin_state_up, parent_id=event.pool_id)
+
+
+def _member_updated(connection: sa.Connection, event: MemberUpdated) -> None:
+    value = event.member
+    _change_object(connection, Kind.MEMBER, value.id, enabled=value.admin_state_up, generation=event.generation)
+
+
+def _member_removed(connection: sa.Connection, event: MemberRemoved) -> None:
+    _remove_object(connection, Kind.MEMBER, event.member_id)
+
+
+def _monitor_wished(connection: sa.Connection, event: HealthMonitorCreated | HealthMonitorUpdated) -> None:
+    monitored = event.health_monitor.admin_state_up
+    _change_object(connection, Kind.POOL, event.pool_id, monitored=monitored, generation=event.generation)
+
+
+def _monitor_removed(connection: sa.Connection, event: HealthMonitorRemoved) -> None:
+    _change_object(connection, Kind.POOL, event.pool_id, monitored=False, generation=event.generation)
+
+
+# -- who runs it
+
+
+def _admitted(connection: sa.Connection, event: LoadBalancerAdmitted) -> None:
+    key = {"load_balancer_id": event.load_balancer_id}
+    _upsert(connection, tables.placements, key, {"appliance_id": event.appliance_id})
+
+
+def _released(connection: sa.Connection, event: LoadBalancerReleased) -> None:
+    table = tables.placements
+    connection.execute(
+        sa.delete(table).where(
+            table.c.load_balancer_id == event.load_balancer_id, table.c.appliance_id == event.appliance_id
+        )
+    )
+
+
+def _bundle_cut(connection: sa.Connection, event: BundleCut) -> None:
+    for load_balancer_id, generation in event.holds.items():
+        key = {
+            "appliance_id": event.appliance_id,
+            "bundle": event.bundle,
+            "load_balancer_id": load_balancer_id,
+        }
+        _upsert(connection, tables.bundles, key, {"generation": generation})
+
+
+def _bundle_applied(connection: sa.Connection, event: BundleApplied) -> None:
+    table = tables.bundles
+    connection.execute(
+        sa.delete(table).where(table.c.appliance_id == event.appliance_id, table.c.bundle < event.bundle)
+    )
+
+
+def _appliance_retired(connection: sa.Connection, event: ApplianceRetired) -> None:
+    for table in (tables.bundles, tables.placements):
+        connection.execute(sa.delete(table).where(table.c.appliance_id == event.appliance_id))
+
+
+def _appointed(connection: sa.Connection, event: AmphoraAppointed) -> None:
+    _put_amphora(connection, event.amphora_id, event.appliance_id, {})
+
+
+def _dismissed(connection: sa.Connection, event: AmphoraDismissed) -> None:
+    _put_amphora(connection, event.amphora_id, event.appliance_id, {"dismissed": True})
+
+
+def _booted(connection: sa.Connection, event: AmphoraBooted) -> None:
+    _put_amphora(connection, event.amphora_id, event.appliance_id, {"key_version": event.heartbeat_key_version})
+
+
+def _deleted(connection: sa.Connection, event: AmphoraDeleted) -> None:
+    _put_amphora(connection, event.amphora_id, event.appliance_id, {"deleted": True})
+    table = tables.totals
+    connection.execute(sa.update(table).where(table.c.amphora_id == event.amphora_id).values(active_connections=0))
+
+
+# -- what was recorded
+
+
+def _statuses_changed(connection: sa.Connection, event: OperatingStatusChanged) -> None:
+    table = tables.objects
+    found = sa.select(table.c.kind, table.c.id).where(table.c.load_balancer_id == event.load_balancer_id)
+    exist = {(row.kind, row.id) for row in connection.execute(found)}
+    for change in event.changes:
+        if (change.kind, change.id) in exist:
+            values = {"load_balancer_id": event.load_balancer_id, "operating_status": change.operating_status}
+            _upsert(connection, tables.statuses, {"kind": change.kind, "id": change.id}, values)
+
+
+# -- rows
+
+
+def _put_object(
+    connection: sa.Connection,
+    event: LoadBalancerCreated | ListenerCreated | PoolCreated | MemberCreated,
+    kind: Kind,
+    about: str,
+    *,
+    enabled: bool,
+    parent_id: str = "",
+) -> None:
+    values = {
+        "load_balancer_id": event.load_balancer_id,
+        "parent_id": parent_id,
+        "enabled": enabled,
+        "monitored": False,
+        "generation": event.generation,
+    }
+    _upsert(connection, tables.objects, {"kind": kind, "id": about}, values)
+
+
+def _change_object(connection: sa.Connection, kind: Kind, about: str, **values: object) -> None:
+    table = tables.objects
+    connection.execute(sa.update(table).where(table.c.kind == kind, table.c.id == about).values(**values))
+
+
+def _remove_object(connection: sa.Connection, kind: Kind, about: str) -> None:
+    for table in (tables.objects, tables.statuses):
+        connection.execute(sa.delete(table).where(table.c.kind == kind, table.c.id == about))
+
+
+def _put_amphora(connection: sa.Connection, amphora_id: str, appliance_id: str, changed: Row) -> None:
+    table = tables.amphorae
+    known = sa.update(table).where(table.c.id == amphora_id).values(appliance_id=appliance_id, **changed)
+    if connection.execute(known).rowcount == 0:
+        new = {"dismissed": False, "deleted": False, "key_version": 0, **changed}
+        connection.execute(sa.insert(table).values(id=amphora_id, appliance_id=appliance_id, **new))
+
+
+def _lives(connection: sa.Connection, load_balancer_id: str) -> bool:
+    table = tables.objects
+    found = sa.select(table.c.id).where(table.c.kind == Kind.LOAD_BALANCER, table.c.id == load_balancer_id)
+    return connection.execute(found).first() is not None
+
+
+def _upsert(connection: sa.Connection, table: sa.Table, key: Row, values: Row) -> None:
+    same = [table.c[name] == value for name, value in key.items()]
+    if connection.execute(sa.update(table).where(*same).values(**values)).rowcount == 0:
+        connection.execute(sa.insert(table).values(**key, **values))
+
+
+_PROJECTIONS: Mapping[type[Event], Callable[[sa.Connection, Any], None]] = {
+    LoadBalancerCreated: _load_balancer_created,
+    LoadBalancerUpdated: _load_balancer_updated,
+    LoadBalancerDeletionRequested: _load_balancer_gone,
+    LoadBalancerDeleted: _load_balancer_gone,
+    ListenerCreated: _listener_created,
+    ListenerUpdated: _listener_updated,
+    ListenerRemoved: _listener_removed,
+    PoolCreated: _pool_created,
+    PoolUpdated: _pool_updated,
+    PoolRemoved: _pool_removed,
+    MemberCreated: _member_created,
+    MemberUpdated: _member_updated,
+    MemberRemoved: _member_removed,
+    HealthMonitorCreated: _monitor_wished,
+    HealthMonitorUpdated: _monitor_wished,
+    HealthMonitorRemoved: _monitor_removed,
+    LoadBalancerAdmitted: _admitted,
+    LoadBalancerReleased: _released,
+    BundleCut: _bundle_cut,
+    BundleApplied: _bundle_applied,
+    ApplianceRetired: _appliance_retired,
+    AmphoraAppointed: _appointed,
+    AmphoraDismissed: _dismissed,
+    AmphoraBooted: _booted,
+    AmphoraDeleted: _deleted,
+    OperatingStatusChanged: _statuses_changed,
+}
+
+READS: tuple[type[Event], ...] = tuple(_PROJECTIONS)
+"""The events that this service understands; all others pass by."""
