@@ -6,6 +6,7 @@ Errors, each named for what the caller does.
     ├── PermanentError         park it: again would fail again
     │   └── UnreadableError    the bytes cannot be understood by this version
     ├── VersionConflictError   reload and decide again
+    ├── BrokenStoreError       end the process: its own tables cannot be used, the next start makes them good
     └── SettingsError          stop at start: the message says which setting and what would be right
 """
 
@@ -28,6 +29,10 @@ class UnreadableError(PermanentError):
 
 class VersionConflictError(ActiumError):
     """Somebody appended to this aggregate first."""
+
+
+class BrokenStoreError(ActiumError):
+    """The service's own database cannot be used; a start brings it to the right schema and catches up."""
 
 
 class SettingsError(ActiumError):

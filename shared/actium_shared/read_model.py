@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
 
 from actium_shared.clock import Clock, SystemClock
-from actium_shared.errors import RetryableError
+from actium_shared.errors import BrokenStoreError, RetryableError
 from actium_shared.failpoints import FAILPOINTS
 from actium_shared.message import Position
 
@@ -54,8 +54,11 @@ class Database:
 
     async def _run(self, work: Callable[[sa.Connection], T], connect: Callable[[], object]) -> T:
         def inside() -> T:
-            with connect() as connection:  # type: ignore[attr-defined]
-                return work(connection)
+            try:
+                with connect() as connection:  # type: ignore[attr-defined]
+                    return work(connection)
+            except (sa.exc.OperationalError, sa.exc.InternalError) as exc:
+                raise BrokenStoreError(f"the database cannot be used: {exc.orig}") from exc
 
         return inside() if self._inline else await asyncio.to_thread(inside)
 

@@ -20,7 +20,7 @@ from actium_shared.bus import Bus
 from actium_shared.clock import Clock, SystemClock
 from actium_shared.codec import CODEC
 from actium_shared.envelope import Envelope
-from actium_shared.errors import PermanentError, RetryableError, SettingsError, VersionConflictError
+from actium_shared.errors import BrokenStoreError, PermanentError, RetryableError, SettingsError, VersionConflictError
 from actium_shared.event_store import Recorded, recorded
 from actium_shared.failpoints import FAILPOINTS
 from actium_shared.message import Order
@@ -148,6 +148,8 @@ class Service:
     async def _attempt_batch(self, deliveries: Sequence[Delivery], handler: BatchHandler) -> None:
         try:
             await handler([recorded(delivery) for delivery in deliveries])
+        except BrokenStoreError:
+            raise
         except Exception:  # one by one, so that only what is at fault is tried again or parked
             log.exception("batch failed, one by one", extra={"subject": deliveries[0].subject})
             for delivery in deliveries:
@@ -170,6 +172,8 @@ class Service:
                 if attempt == RETRIES_MOST:
                     await self._park(delivery, exc)
                     return
+            except BrokenStoreError:
+                raise
             except Exception as exc:  # a fault of ours must not stop what is behind it
                 log.exception("parked", extra={"subject": delivery.subject, "sequence": delivery.sequence})
                 await self._park(delivery, exc)

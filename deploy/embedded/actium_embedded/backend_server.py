@@ -7,6 +7,7 @@ import argparse
 import signal
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 
 IDLE_LIMIT_S = 30.0
 DISCARD_LIMIT_BYTES = 16 * 1024 * 1024
@@ -16,6 +17,10 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 1024
     backend_name: str
+
+    def server_bind(self) -> None:
+        """Without the base class's question to a name server, which no back end's network has."""
+        TCPServer.server_bind(self)
 
 
 class Handler(BaseHTTPRequestHandler):

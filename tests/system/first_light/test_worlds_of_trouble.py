@@ -70,7 +70,8 @@ def test_a_read_model_deleted_under_writes_is_rebuilt_equal(
     def write() -> None:
         number = 10
         while not stop.is_set() and number < 200:
-            made.append(tenant.create("member", pool_id=pool_id, address=f"10.1.0.{number}", protocol_port=80)["id"])
+            tenant.request("PUT", f"/pools/{pool_id}/members?additive_only=true", members=[a_member(number)])
+            made.append(f"10.1.0.{number}")
             number += 1
 
     writer = Thread(target=write)
@@ -80,11 +81,12 @@ def test_a_read_model_deleted_under_writes_is_rebuilt_equal(
     world.kill("api")
     for file in database.parent.glob("api.sqlite*"):
         file.unlink(missing_ok=True)
-    await_value(lambda: len(made), lambda count, before=len(made): count >= before + 5, 30)
+    before = len(made)
+    await_value(lambda: len(made), lambda count: count >= before + 5, 30)
     stop.set()
     writer.join(30)
     tenant.wait(lb["id"])
-    listed = {member["id"] for member in tenant.request("GET", f"/pools/{pool_id}/members")["members"]}
+    listed = {member["address"] for member in tenant.request("GET", f"/pools/{pool_id}/members")["members"]}
     assert listed == set(made)
     living = dump(database)
     world.actium("down")
@@ -96,6 +98,10 @@ def test_a_read_model_deleted_under_writes_is_rebuilt_equal(
     for table in living:
         if table not in ("positions", "listener_statistics", "statistics"):
             assert rebuilt[table] == living[table] or _later_only(living[table], rebuilt[table]), table
+
+
+def a_member(number: int) -> dict[str, Any]:
+    return {"address": f"10.1.0.{number}", "protocol_port": 80}
 
 
 def dump(database: Path) -> dict[str, list[tuple[Any, ...]]]:
