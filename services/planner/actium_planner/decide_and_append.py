@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from actium_planner.states import STREAM, Aggregates, Held
@@ -32,17 +33,17 @@ class Shell:
         self,
         aggregates: Aggregates[S],
         aggregate_id: str,
-        decision: Callable[[S], Sequence[Event] | Rejected],
+        decision: Callable[[S, datetime], Sequence[Event] | Rejected],
         *,
         cause: Cause,
-        reads: Mapping[str, int] | None = None,
+        reads: Callable[[S], Mapping[str, int]] | None = None,
         deadline: float | None = None,
         causation_id: str | None = None,
     ) -> Position | Rejected:
         """
         Give the position of what was decided, or of the aggregate's last commit when nothing new happened.
 
-        `deadline` is monotonic seconds; no append is begun after it.
+        `reads` tells the positions of what else the decision looks at; `deadline` is monotonic seconds; no append is begun after it.
 
         Raises:
             VersionConflictError: others were faster too many times.
@@ -53,11 +54,13 @@ class Shell:
             for _ in range(MAX_RACES):
                 if isinstance(cause, EventCause) and held.knows(cause.position):
                     return Position(STREAM, held.sequence)
-                events = decision(held.state)
+                now = self.clock.now()
+                events = decision(held.state, now)
                 if isinstance(events, Rejected):
                     log.info(
                         "refused", extra={"aggregate": held.subject, "reason": events.reason, "detail": events.detail}
                     )
+                    aggregates.drop_if_empty(aggregate_id)
                     return events
                 if not events:
                     return Position(STREAM, held.sequence)
@@ -65,8 +68,8 @@ class Shell:
                     id=self.ids.new(),
                     events=tuple(events),
                     cause=cause,
-                    decided_at=self.clock.now(),
-                    reads=dict(reads or {}),
+                    decided_at=now,
+                    reads=dict(reads(held.state)) if reads else {},
                 )
                 try:
                     envelope = self._envelope(commit, causation_id)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 import msgspec
 
@@ -14,13 +15,15 @@ log = logging.getLogger(__name__)
 
 SUBJECT = "snap.planner.positions"
 SAVE_EVERY_S = 1.0
+CATCH_UP_S = 10.0
 
 
 class FeedPositions:
     """Positions by stream."""
 
-    def __init__(self, bus: Bus, clock: Clock) -> None:
-        self._bus, self._clock = bus, clock
+    def __init__(self, bus: Bus, clock: Clock, streams_read: Sequence[str]) -> None:
+        self._bus, self._clock, self._streams = bus, clock, streams_read
+        self._moved = asyncio.Event()
         self._positions: dict[str, int] = {}
         self._saved: dict[str, int] = {}
 
@@ -31,6 +34,23 @@ class FeedPositions:
     def reached(self, stream: str, sequence: int) -> None:
         """Note that everything up to `sequence` has been dealt with."""
         self._positions[stream] = sequence
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    async def caught_up(self) -> None:
+        """
+        Return when everything that stands on the streams now has been dealt with.
+
+        Raises:
+            RetryableError: it has not within `CATCH_UP_S`.
+        """
+        ends = {stream: await self._bus.last_sequence(stream) for stream in self._streams}
+        try:
+            async with asyncio.timeout(CATCH_UP_S):
+                while any(self.of(stream) < end for stream, end in ends.items()):
+                    await self._moved.wait()
+        except TimeoutError as exc:
+            raise RetryableError(f"the feeds are behind {ends}") from exc
 
     async def load(self) -> None:
         """Learn where the last run stood; nothing is known the first time."""

@@ -1,20 +1,21 @@
 """Which messages the planner takes: asks of the API, its own commits (aggregates follow each other), foreign commits."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 
 from actium_planner.decide_and_append import Shell
 from actium_planner.deciders import appliance, load_balancer
-from actium_planner.deciders.appliance import ApplianceState, Context, Limits
+from actium_planner.deciders.appliance import ApplianceState, Context, Limits, Wishes
 from actium_planner.deciders.load_balancer import LoadBalancerState
 from actium_planner.placement import place
-from actium_planner.planning import Planning
+from actium_planner.planning import Planning, Target
 from actium_planner.plans import appliance as appliance_plans
 from actium_planner.plans import load_balancer as load_balancer_plans
 from actium_planner.states import STREAM, States
 from actium_shared.bus import Question
-from actium_shared.clock import Clock
 from actium_shared.commands.planner import LoadBalancerCommand
-from actium_shared.errors import PermanentError
+from actium_shared.errors import PermanentError, RetryableError
 from actium_shared.event_store import Recorded
 from actium_shared.events.amphora import (
     AmphoraBooted,
@@ -39,6 +40,11 @@ from actium_shared.message import (
 )
 from actium_shared.telemetry import correlation_id, span
 
+log = logging.getLogger(__name__)
+
+LOAD_BALANCER = "loadbalancer"
+APPLIANCE = "appliance"
+
 READS = (
     AmphoraBooted,
     AmphoraBootFailed,
@@ -55,9 +61,17 @@ READS = (
 class Planner:
     """One planner: its states, its shell and its plans."""
 
-    def __init__(self, states: States, shell: Shell, planning: Planning, *, clock: Clock, limits: Limits) -> None:
+    def __init__(
+        self,
+        states: States,
+        shell: Shell,
+        planning: Planning,
+        *,
+        limits: Limits,
+        caught_up: Callable[[], Awaitable[None]],
+    ) -> None:
         self._states, self._shell, self._planning = states, shell, planning
-        self._clock, self._limits = clock, limits
+        self._limits, self._caught_up = limits, caught_up
 
     # -- asks
 
@@ -72,7 +86,7 @@ class Planner:
                 outcome = await self._shell.decide(
                     self._states.load_balancers,
                     command.load_balancer_id,
-                    lambda state: load_balancer.decide(command, state),
+                    lambda state, now: load_balancer.decide(command, state, now),
                     cause=CommandCause(command=command, actor=question.envelope.actor),
                     deadline=question.deadline,
                     causation_id=question.envelope.id,
@@ -86,9 +100,9 @@ class Planner:
     async def own(self, recorded: Recorded) -> None:
         """Have the other aggregates follow a commit of one, then plan anew for what changed."""
         self._states.absorb(recorded)
-        if recorded.aggregate == "loadbalancer":
+        if recorded.aggregate == LOAD_BALANCER:
             await self._load_balancer_changed(LoadBalancerId(recorded.aggregate_id), recorded)
-        elif recorded.aggregate == "appliance":
+        elif recorded.aggregate == APPLIANCE:
             await self._appliance_changed(ApplianceId(recorded.aggregate_id), recorded)
 
     async def foreign(self, recorded: Recorded) -> None:
@@ -100,25 +114,25 @@ class Planner:
                 await self._follow_load_balancer(event.load_balancer_id, recorded)
 
     async def _load_balancer_changed(self, lb_id: LoadBalancerId, recorded: Recorded) -> None:
-        state = self._states.load_balancers.get(lb_id).state
-        if not state.deleted and not state.withdrawn:
-            await self._follow_appliance(state.appliance_id or place(lb_id), recorded, admits=state)
-        await self._planning.carry_out(lb_id, load_balancer_plans.plan(state))
+        held = self._states.load_balancers.get(lb_id)
+        if not held.state.deleted and not held.state.withdrawn:
+            await self._follow_appliance(held.state.appliance_id or place(lb_id), recorded, admits=lb_id)
+        await self._planning.carry_out((LOAD_BALANCER, lb_id), load_balancer_plans.plan(held.state))
 
     async def _appliance_changed(self, appliance_id: ApplianceId, recorded: Recorded) -> None:
         for lb_id in sorted(_named(recorded.commit.events)):
             await self._follow_load_balancer(lb_id, recorded)
-        await self.plan_appliance(appliance_id)
+        await self._plan_appliance(appliance_id)
 
     async def _follow_appliance(
-        self, appliance_id: ApplianceId, recorded: Recorded, *, admits: LoadBalancerState | None = None
+        self, appliance_id: ApplianceId, recorded: Recorded, *, admits: LoadBalancerId | None = None
     ) -> None:
-        def decision(state: ApplianceState) -> Sequence[Event]:
-            if admits is not None and admits.load_balancer is not None and state.id is None:
-                return appliance.admit(appliance_id, state, admits, self._context(state, admits))
+        def decision(state: ApplianceState, now: datetime) -> Sequence[Event]:
+            if admits is not None and state.id is None:
+                return self._admit(appliance_id, state, admits, now)
             happened: list[ApplianceEvent] = []
             for event in recorded.commit.events:
-                happened += appliance.follow(event, appliance.fold(state, happened), self._context(state))
+                happened += appliance.follow(event, appliance.fold(state, happened), self._context(state, now))
             return happened
 
         await self._shell.decide(
@@ -126,12 +140,20 @@ class Planner:
             appliance_id,
             decision,
             cause=_because(recorded),
-            reads={STREAM: self._states.position},
+            reads=lambda state: self._reads(state, admits),
             causation_id=recorded.envelope.id,
         )
 
+    def _admit(
+        self, appliance_id: ApplianceId, state: ApplianceState, lb_id: LoadBalancerId, now: datetime
+    ) -> Sequence[Event]:
+        wish = self._states.load_balancers.get(lb_id).state
+        if wish.load_balancer is None:
+            return []
+        return appliance.admit(appliance_id, state, wish, self._context(state, now, lb_id))
+
     async def _follow_load_balancer(self, lb_id: LoadBalancerId, recorded: Recorded) -> None:
-        def decision(state: LoadBalancerState) -> Sequence[Event]:
+        def decision(state: LoadBalancerState, _now: datetime) -> Sequence[Event]:
             happened: list[LoadBalancerEvent] = []
             for event in recorded.commit.events:
                 happened += load_balancer.follow(event, load_balancer.fold(state, happened))
@@ -147,36 +169,84 @@ class Planner:
 
     # -- plans and deadlines
 
-    async def lapse(self, aggregate_id: str) -> None:
-        """Decide on an appliance whose deadline is over, and plan anew."""
-        now = self._clock.now()
-        await self._shell.decide(
-            self._states.appliances,
-            aggregate_id,
-            lambda state: appliance.lapse(state, self._context(state)),
-            cause=ClockCause(deadline=now),
-            reads={STREAM: self._states.position},
-        )
-        await self.plan_appliance(ApplianceId(aggregate_id))
+    async def lapse(self, target: Target) -> None:
+        """
+        Decide on an aggregate whose time has come, and plan anew.
 
-    async def plan_appliance(self, appliance_id: ApplianceId) -> None:
-        """Carry out what is still to do for one appliance."""
+        What the feeds still bring comes first: a deadline must not overtake the event that was in time.
+        """
+        await self._caught_up()
+        kind, aggregate_id = target
+        if kind == APPLIANCE:
+            await self._lapse_appliance(ApplianceId(aggregate_id))
+        else:
+            await self._lapse_load_balancer(LoadBalancerId(aggregate_id))
+
+    async def _lapse_appliance(self, appliance_id: ApplianceId) -> None:
+        held = self._states.appliances.get(appliance_id)
+        wishes = self._wishes(held.state)
+        over = min(appliance.deadlines(held.state, wishes), default=None)
+        if over is not None:
+            await self._shell.decide(
+                self._states.appliances,
+                appliance_id,
+                lambda state, now: appliance.lapse(state, self._context(state, now)),
+                cause=ClockCause(deadline=over),
+                reads=self._reads,
+            )
+        await self._plan_appliance(appliance_id)
+
+    async def _lapse_load_balancer(self, lb_id: LoadBalancerId) -> None:
+        held = self._states.load_balancers.get(lb_id)
+        if held.state.delete_by is not None:
+            await self._shell.decide(
+                self._states.load_balancers,
+                lb_id,
+                load_balancer.lapse,
+                cause=ClockCause(deadline=held.state.delete_by),
+            )
+        await self._planning.carry_out((LOAD_BALANCER, lb_id), load_balancer_plans.plan(held.state))
+
+    async def _plan_appliance(self, appliance_id: ApplianceId) -> None:
         state = self._states.appliances.get(appliance_id).state
-        plan = appliance_plans.plan(state, self._context(state).wishes, self._limits)
-        await self._planning.carry_out(appliance_id, plan)
+        plan = appliance_plans.plan(state, self._wishes(state), self._limits)
+        await self._planning.carry_out((APPLIANCE, appliance_id), plan)
 
     async def plan_everything(self) -> None:
-        """Carry out what is still to do for everything: at start, and when the bus may have lost orders."""
+        """
+        Carry out what is still to do for everything: at start, and when the bus may have lost orders.
+
+        Raises:
+            RetryableError: not all orders could be sent.
+        """
         self._planning.forget_sent()
         for appliance_id, _ in self._states.appliances:
-            await self.plan_appliance(ApplianceId(appliance_id))
+            await self._plan_one(appliance_id, self._plan_appliance(ApplianceId(appliance_id)))
         for lb_id, held in self._states.load_balancers:
-            await self._planning.carry_out(lb_id, load_balancer_plans.plan(held.state))
+            carried = self._planning.carry_out((LOAD_BALANCER, lb_id), load_balancer_plans.plan(held.state))
+            await self._plan_one(lb_id, carried)
 
-    def _context(self, state: ApplianceState, *more: LoadBalancerState) -> Context:
-        wishes = {lb_id: self._states.load_balancers.get(lb_id).state for lb_id in state.load_balancers}
-        wishes |= {wish.load_balancer.id: wish for wish in more if wish.load_balancer is not None}
-        return Context(wishes=wishes, now=self._clock.now(), limits=self._limits)
+    async def _plan_one(self, aggregate_id: str, planned: Awaitable[None]) -> None:
+        try:
+            await planned
+        except RetryableError:
+            raise
+        except Exception:  # one that cannot be planned must not hold up the others
+            self._planning.faults += 1
+            log.exception("cannot plan", extra={"target": aggregate_id})
+
+    # -- what decisions look at
+
+    def _wishes(self, state: ApplianceState, *more: LoadBalancerId) -> Wishes:
+        return {lb_id: self._states.load_balancers.get(lb_id).state for lb_id in (*state.load_balancers, *more)}
+
+    def _context(self, state: ApplianceState, now: datetime, *more: LoadBalancerId) -> Context:
+        return Context(wishes=self._wishes(state, *more), now=now, limits=self._limits)
+
+    def _reads(self, state: ApplianceState, admits: LoadBalancerId | None = None) -> Mapping[str, int]:
+        """Give how far the log contains the wishes that a decision on the appliance looks at."""
+        looked_at = [*state.load_balancers, *([admits] if admits else [])]
+        return {STREAM: max((self._states.load_balancers.get(lb_id).sequence for lb_id in looked_at), default=0)}
 
 
 def _because(recorded: Recorded) -> EventCause:

@@ -29,16 +29,18 @@ async def main(settings: PlannerSettings) -> None:
         store = JetStreamEventStore(bus, clock=clock)
         states = States()
         await states.load(store)
-        positions = FeedPositions(bus, clock)
+        feeds = {owner: streams.events_of(owner) for owner in streams.FEEDS["planner"]}
+        positions = FeedPositions(bus, clock, tuple(feeds.values()))
         await positions.load()
         planning = Planning(bus, clock)
         limits = Limits(
             boot_s=settings.boot_s, bundle_s=settings.bundle_s, retry_s=settings.retry_s, image_tag=settings.image_tag
         )
-        planner = Planner(states, Shell(store, clock, RandomIds()), planning, clock=clock, limits=limits)
+        shell = Shell(store, clock, RandomIds())
+        planner = Planner(states, shell, planning, limits=limits, caught_up=positions.caught_up)
         service = Service("planner", bus, clock)
-        for owner in streams.FEEDS["planner"]:
-            stream = streams.events_of(owner)
+        service.fact(lambda: {"faults": planning.faults} if planning.faults else {})
+        for owner, stream in feeds.items():
             handler = planner.own if owner == "planner" else planner.foreign
             service.feed(stream, _keeping(positions, handler), after=positions.of(stream))
         lost = asyncio.Event()

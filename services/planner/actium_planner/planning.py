@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from actium_planner.plans import Plan
@@ -17,7 +17,10 @@ RESEND_S = 150.0
 """An order that is still planned after this is sent again; the stream drops copies within its window of 120 s."""
 
 
-RETRY_PAUSE_S = 0.2
+LEAST_PAUSE_S = 1.0
+
+Target = tuple[str, str]
+"""Kind of aggregate, and its id."""
 
 
 class Orders(Protocol):
@@ -34,48 +37,70 @@ class Orders(Protocol):
 
 
 class Planning:
-    """Sends orders once, and wakes whoever waits for a time."""
+    """Sends orders once, and wakes whoever waits for a time or for an order to be followed."""
 
     def __init__(self, orders: Orders, clock: Clock) -> None:
         self._orders, self._clock = orders, clock
         self._sent: dict[str, float] = {}
-        self._due: dict[str, datetime] = {}
+        self._due: dict[Target, datetime] = {}
         self._changed = asyncio.Event()
+        self.faults = 0
 
-    async def carry_out(self, aggregate_id: str, plan: Plan) -> None:
+    async def carry_out(self, target: Target, plan: Plan) -> None:
         """
-        Send the plan's orders and remember its time.
+        Send the plan's orders, and remember when to look again: at its time, and before long while it has orders.
 
         Raises:
             RetryableError: an order may not have been sent; the plan can be carried out again.
         """
         for order in plan.orders:
             await self._send(order)
-        if plan.wake_at is None:
-            self._due.pop(aggregate_id, None)
-        elif self._due.get(aggregate_id) != plan.wake_at:
-            self._due[aggregate_id] = plan.wake_at
-            self._changed.set()
+        due = plan.wake_at
+        if plan.orders:
+            again = self._clock.now() + timedelta(seconds=RESEND_S)
+            due = min(due, again) if due is not None else again
+        if due is None:
+            self._due.pop(target, None)
+        else:
+            self._wake_at(target, due)
 
     def forget_sent(self) -> None:
         """Have every order sent again that is still planned: the bus may have lost them."""
         self._sent.clear()
 
-    async def wake(self, lapse: Callable[[str], Awaitable[None]]) -> None:
-        """Call `lapse` for each aggregate whose time has come, for ever."""
+    def targets_due(self) -> list[Target]:
+        """Give the targets whose time has come."""
+        return [target for target in self._due if self._is_due(target)]
+
+    def _is_due(self, target: Target) -> bool:
+        due = self._due.get(target)
+        return due is not None and due <= self._clock.now()
+
+    async def wake(self, lapse: Callable[[Target], Awaitable[None]]) -> None:
+        """Call `lapse` for each target whose time has come, for ever."""
         while True:
-            now = self._clock.now()
-            for aggregate_id in [key for key, due in self._due.items() if due <= now]:
-                due = self._due.pop(aggregate_id)
-                try:
-                    await lapse(aggregate_id)
-                except (RetryableError, VersionConflictError) as exc:
-                    log.warning("deadline not dealt with, again", extra={"target": aggregate_id, "error": str(exc)})
-                    self._due.setdefault(aggregate_id, due)
-                    await self._clock.sleep(RETRY_PAUSE_S)
+            for target in self.targets_due():
+                # Whatever happens, not again at once: a time that stays over must not spin.
+                self._due[target] = self._clock.now() + timedelta(seconds=LEAST_PAUSE_S)
+                await self._attempt(target, lapse)
             self._forget_old()
             self._changed.clear()
             await self._pause()
+
+    async def _attempt(self, target: Target, lapse: Callable[[Target], Awaitable[None]]) -> None:
+        try:
+            await lapse(target)
+        except (RetryableError, VersionConflictError) as exc:
+            log.warning("time not dealt with, again", extra={"target": target[1], "error": str(exc)})
+        except Exception:  # one that cannot be dealt with must not hold up the others
+            self.faults += 1
+            log.exception("time not dealt with", extra={"target": target[1]})
+
+    def _wake_at(self, target: Target, due: datetime) -> None:
+        due = max(due, self._clock.now() + timedelta(seconds=LEAST_PAUSE_S)) if self._is_due(target) else due
+        if self._due.get(target) != due:
+            self._due[target] = due
+            self._changed.set()
 
     async def _pause(self) -> None:
         wait_s = RESEND_S

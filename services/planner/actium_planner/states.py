@@ -50,6 +50,12 @@ class Aggregates(Generic[S]):
             held = self._held[aggregate_id] = Held(subject, self._empty)
         return held
 
+    def drop_if_empty(self, aggregate_id: str) -> None:
+        """Forget an aggregate that was asked for and does not exist."""
+        held = self._held.get(aggregate_id)
+        if held is not None and held.sequence == 0:
+            del self._held[aggregate_id]
+
     def __iter__(self) -> Iterator[tuple[str, Held[S]]]:
         return iter(list(self._held.items()))
 

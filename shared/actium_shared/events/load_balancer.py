@@ -5,6 +5,7 @@ Field names are the storage format. `generation` is the number of the wish that 
 one commit share it. A child is pending from the event that changed it until a round ends that holds that generation.
 """
 
+from datetime import datetime
 from typing import ClassVar
 
 from actium_shared.ids import (
@@ -42,11 +43,21 @@ class LoadBalancerUpdated(LoadBalancerEvent, frozen=True, kw_only=True):
 
 
 class LoadBalancerDeletionRequested(LoadBalancerEvent, frozen=True, kw_only=True):
-    """From here on every other wish is refused; children go with it."""
+    """From here on every other wish is refused; children go with it. Not done by `deadline_at`: delayed."""
 
     TYPE: ClassVar[str] = "loadbalancer.deletion-requested"
 
     generation: int
+    deadline_at: datetime | None = None
+
+
+class LoadBalancerDeletionDelayed(LoadBalancerEvent, frozen=True, kw_only=True):
+    """The deletion is not done in time: shown as ERROR with `reason`, which is for people. The work goes on."""
+
+    TYPE: ClassVar[str] = "loadbalancer.deletion-delayed"
+
+    generation: int
+    reason: str
 
 
 class LoadBalancerDeleted(LoadBalancerEvent, frozen=True, kw_only=True):
@@ -192,6 +203,7 @@ EVENTS = (
     LoadBalancerCreated,
     LoadBalancerUpdated,
     LoadBalancerDeletionRequested,
+    LoadBalancerDeletionDelayed,
     LoadBalancerDeleted,
     LoadBalancerPlaced,
     LoadBalancerWithdrawn,

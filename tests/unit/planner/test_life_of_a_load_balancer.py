@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 import builders as a
 from actium_shared.commands import planner as commands
+from actium_shared.commands.compute import ConfigureAmphora
 from actium_shared.event_store import Recorded
 from actium_shared.ids import MemberId
 from actium_shared.message import Accepted, Reason, Rejected
@@ -141,13 +142,116 @@ async def test_ports_follow_the_members_subnets() -> None:
     assert (amphora.ports, amphora.trimming) == (frozenset(), False)
 
 
+async def test_a_deletion_that_is_late_is_an_error_with_its_reason_and_goes_on() -> None:
+    world = World()
+    await world.ask(a.create_load_balancer())
+    await world.settle()
+    world.works = False
+    await world.ask(commands.DeleteLoadBalancer(load_balancer_id=a.LB))
+    await world.settle()
+    await world.lapse(121)
+    assert not world.load_balancer(a.LB).pending
+    assert (await story(world))[-1] == "loadbalancer.deletion-delayed"
+    world.works = True
+    await world.settle()
+    assert world.load_balancer(a.LB).deleted
+
+
+async def test_an_order_that_got_lost_is_sent_again_by_itself() -> None:
+    world = World(works=False)
+    await world.ask(a.create_load_balancer())
+    await world.ask(commands.DeleteLoadBalancer(load_balancer_id=a.LB))
+    await world.settle()
+    world.orders.clear()
+    world.works = True
+    await world.lapse(151)
+    assert world.load_balancer(a.LB).deleted
+
+
+async def test_a_member_port_that_failed_is_tried_again_with_the_next_change() -> None:
+    world = World()
+    await world.ask(a.create_load_balancer())
+    await world.ask(a.create_pool())
+    await world.settle()
+    world.port_fails = True
+    await world.ask(a.create_member(subnet_id=a.TENANT))
+    await world.settle()
+    assert world.load_balancer(a.LB).failed
+    world.port_fails = False
+    await world.ask(
+        commands.UpdateLoadBalancer(load_balancer_id=a.LB, changes=commands.LoadBalancerChanges(name="again"))
+    )
+    await world.settle()
+    state = world.load_balancer(a.LB)
+    assert (state.failed, state.ended) == (0, state.generation)
+
+
+async def test_a_member_on_a_new_subnet_waits_for_the_bundle_that_has_its_port() -> None:
+    world = World(works=False)
+    await world.ask(a.create_load_balancer())
+    await world.ask(a.create_pool())
+    await world.step()
+    await world.ask(a.create_member(subnet_id=a.TENANT))
+    await world.restart()
+    await world.planner.plan_everything()
+    orders = [order for order in world.orders if isinstance(order, ConfigureAmphora)]
+    for order in orders:
+        named = {member.subnet_id for lb in order.load_balancers for pool in lb.pools for member in pool.members}
+        assert named <= set(order.member_ports), order
+    world.works = True
+    await world.settle()
+    (configured,) = world.configured.values()
+    assert len(configured.load_balancers[0].pools[0].members) == 1
+
+
+async def test_an_outage_of_compute_does_not_make_amphorae_without_limit() -> None:
+    world = World(works=False)
+    await world.ask(a.create_load_balancer())
+    await world.settle()
+    for _ in range(200):
+        await world.lapse(61)
+    assert len(world.appliance(a.LB).amphorae) <= 5
+    assert len(await log_of(world, "EVENTS_PLANNER")) < 100
+    world.works = True
+    await world.lapse(1000)
+    await world.lapse(1000)
+    state = world.load_balancer(a.LB)
+    assert (state.pending, state.failed, state.ended) == (False, 0, 1)
+
+
+async def test_a_load_balancer_whose_last_amphora_is_lost_for_good_is_not_called_active() -> None:
+    world = World()
+    await world.ask(a.create_load_balancer())
+    await world.settle()
+    (lost,) = world.appliance(a.LB).amphorae.values()
+    world.boots = False
+    await world.boot_fails(lost.id)
+    await world.settle()
+    assert world.load_balancer(a.LB).failed == 1
+    world.boots = True
+    await world.lapse(31)
+    assert (world.load_balancer(a.LB).failed, world.load_balancer(a.LB).pending) == (0, False)
+
+
+async def test_what_a_decision_looked_at_and_when_stands_in_its_commit() -> None:
+    world = World()
+    await world.ask(a.create_load_balancer())
+    await world.settle()
+    created, admitted, *_ = await log_of(world, "EVENTS_PLANNER")
+    assert admitted.commit.reads == {"EVENTS_PLANNER": created.position.sequence}
+    assert admitted.commit.decided_at == world.clock.now()
+
+
 members = st.integers(min_value=1, max_value=4)
 acts = st.lists(
     st.one_of(
         st.tuples(st.just("member"), members),
         st.tuples(st.just("gone"), members),
         st.tuples(
-            st.sampled_from(["work", "feed", "crash", "refuse", "accept", "noboot", "boot", "lapse"]), st.just(0)
+            st.sampled_from(
+                ["work", "feed", "crash", "lose", "refuse", "accept", "noboot", "boot", "noport", "port", "lapse"]
+            ),
+            st.just(0),
         ),
     ),
     max_size=25,
@@ -163,9 +267,10 @@ async def test_whatever_happens_the_newest_wish_is_served_in_the_end(script: lis
     for act, number in script:
         await _act(world, act, number)
     world.works = world.boots = world.accepts = True
+    world.port_fails = False
     await world.restart()
     await world.settle()
-    await world.lapse(31)
+    await world.lapse(1000)
     await world.ask(
         commands.UpdateLoadBalancer(
             load_balancer_id=a.LB, changes=commands.LoadBalancerChanges(description="the next good change")
@@ -186,7 +291,8 @@ async def _act(world: World, act: str, number: int) -> None:
     member_id = MemberId(a.an_id(f"member-{number}"))
     match act:
         case "member":
-            await world.ask(a.create_member(id=member_id, address=f"10.0.0.{number}"))
+            subnet_id = a.TENANT if number % 2 else None
+            await world.ask(a.create_member(id=member_id, address=f"10.0.0.{number}", subnet_id=subnet_id))
         case "gone":
             await world.ask(commands.DeleteMember(load_balancer_id=a.LB, pool_id=a.POOL, member_id=member_id))
         case "work":
@@ -199,6 +305,10 @@ async def _act(world: World, act: str, number: int) -> None:
             await world.restart()
         case "refuse" | "accept":
             world.accepts = act == "accept"
+        case "lose":
+            world.orders.clear()
+        case "noport" | "port":
+            world.port_fails = act == "noport"
         case "noboot" | "boot":
             world.boots = act == "boot"
         case "lapse":

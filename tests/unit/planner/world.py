@@ -19,9 +19,10 @@ from actium_shared.envelope import Envelope
 from actium_shared.event_store import commit_envelope
 from actium_shared.events import amphora as amphorae
 from actium_shared.events import network
-from actium_shared.ids import LoadBalancerId
+from actium_shared.ids import AmphoraId, LoadBalancerId, PortId
 from actium_shared.message import Commit, Event, Order, Reply, WorkCause
 from actium_shared.testing.memory_event_store import MemoryEventStore
+from builders import LB
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -58,6 +59,9 @@ class World:
     boots: bool = True
     accepts: bool = True
     works: bool = True
+    port_fails: bool = False
+    settled: dict[str, int] = field(default_factory=dict)
+    missing_ports: set[str] = field(default_factory=set)
     store: MemoryEventStore = field(default_factory=MemoryEventStore)
     clock: HandClock = field(default_factory=HandClock)
     orders: list[Order] = field(default_factory=list)
@@ -75,7 +79,7 @@ class World:
         self.states = States()
         self.planning = Planning(self, self.clock)
         shell = Shell(self.store, self.clock, self.ids)
-        self.planner = Planner(self.states, shell, self.planning, clock=self.clock, limits=Limits())
+        self.planner = Planner(self.states, shell, self.planning, limits=Limits(), caught_up=self._caught_up)
 
     async def restart(self) -> None:
         self.start()
@@ -111,11 +115,14 @@ class World:
         return await self._feed()
 
     async def lapse(self, seconds: float) -> None:
-        """Let time pass, and deadlines with it."""
+        """Let time pass, and deadlines with it: as the planner's own loop does, whatever it is armed for."""
         self.clock.time += timedelta(seconds=seconds)
-        for appliance_id, _ in self.states.appliances:
-            await self.planner.lapse(appliance_id)
+        for target in self.planning.targets_due():
+            await self.planner.lapse(target)
         await self.settle()
+
+    async def _caught_up(self) -> None:
+        await self._feed()
 
     async def _feed(self) -> bool:
         moved = False
@@ -150,13 +157,29 @@ class World:
                 await self._happened("amphora", order.amphora_id, order, failed)
             case ConfigureAmphora() if order.amphora_id not in self.booted:
                 pass
+            case ConfigureAmphora() if self.missing_ports & set(order.member_ports.values()):
+                pass  # compute waits for the port
             case ConfigureAmphora():
                 await self._happened("amphora", order.amphora_id, order, self._configure(order))
             case DeleteAmphora():
                 gone = amphorae.AmphoraDeleted(amphora_id=order.amphora_id, appliance_id=order.appliance_id)
                 self.configured.pop(order.amphora_id, None)
                 await self._happened("amphora", order.amphora_id, order, gone)
+            case SettlePorts() if order.revision <= self.settled.get(order.amphora_id, 0):
+                pass  # answered already: the network service drops it
+            case SettlePorts() if self.port_fails and order.ports:
+                self.settled[order.amphora_id] = order.revision
+                failed_port = network.PortFailed(
+                    amphora_id=order.amphora_id,
+                    appliance_id=order.appliance_id,
+                    port_id=order.ports[-1].id,
+                    reason="out of addresses in subnet x",
+                )
+                self.missing_ports.add(order.ports[-1].id)
+                await self._happened("port", order.amphora_id, order, failed_port)
             case SettlePorts():
+                self.settled[order.amphora_id] = order.revision
+                self.missing_ports -= {port.id for port in order.ports}
                 settled = network.PortsSettled(
                     amphora_id=order.amphora_id, appliance_id=order.appliance_id, revision=order.revision
                 )
@@ -179,6 +202,22 @@ class World:
             result="reload",
             took_ms=1.0,
         )
+
+    async def boot_fails(self, amphora_id: str) -> None:
+        """Have compute say that an amphora, which ran, does not come back."""
+        order = BootAmphora(
+            amphora_id=AmphoraId(amphora_id),
+            appliance_id=place(LB),
+            image_tag="default",
+            management_port_id=PortId("m"),
+            vip_port_id=PortId("v"),
+            deadline_s=1.0,
+        )
+        failed = amphorae.AmphoraBootFailed(
+            amphora_id=order.amphora_id, appliance_id=order.appliance_id, reason="the host is gone"
+        )
+        self.booted.discard(amphora_id)
+        await self._happened("amphora", amphora_id, order, failed)
 
     async def _happened(self, kind: str, target: str, order: Order, event: Event) -> None:
         owner = "compute" if kind == "amphora" else "network"

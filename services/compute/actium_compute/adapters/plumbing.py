@@ -61,8 +61,8 @@ class Plumbing:
         management, traffic = _both(amphora_id)
         if (end := embedded.machine_end(port_id)) in namespaces.links(management):
             return management, end
-        # The agent gives it another name; the alias stays.
-        names = [link.name for link in links.veths(traffic, deadline) if link.alias == port_id]
+        # The agent gives it another name, and an alias that ends as its name here did.
+        names = [link.name for link in links.veths(traffic, deadline) if embedded.machine_end(link.alias) == end]
         return (traffic, names[0]) if names else None
 
 

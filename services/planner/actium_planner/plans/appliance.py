@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from actium_planner.deciders.appliance import (
     FINAL_REVISION,
     AmphoraState,
@@ -15,8 +17,9 @@ from actium_planner.deciders.appliance import (
 from actium_planner.plans import Plan
 from actium_shared.commands.compute import BootAmphora, ConfigureAmphora, DeleteAmphora
 from actium_shared.commands.network import PortWish, SettlePorts
-from actium_shared.ids import ApplianceId
+from actium_shared.ids import ApplianceId, SubnetId
 from actium_shared.message import Order
+from actium_shared.wishes import LoadBalancerWish
 
 FIRST_EPOCH = 1
 
@@ -29,10 +32,8 @@ def plan(state: ApplianceState, wishes: Wishes, limits: Limits) -> Plan:
     """
     if state.id is None or state.retired:
         return Plan()
-    orders = [
-        order for amphora in state.amphorae.values() for order in _orders(state.id, state, amphora, wishes, limits)
-    ]
-    return Plan(orders=orders, wake_at=min(deadlines(state), default=None))
+    orders = [order for amphora in state.ordered() for order in _orders(state.id, state, amphora, wishes, limits)]
+    return Plan(orders=orders, wake_at=min(deadlines(state, wishes), default=None))
 
 
 def _orders(
@@ -78,7 +79,10 @@ def _settle(appliance_id: ApplianceId, amphora: AmphoraState) -> SettlePorts:
 def _configure(
     appliance_id: ApplianceId, state: ApplianceState, amphora: AmphoraState, wishes: Wishes
 ) -> ConfigureAmphora:
-    # A wish newer than the bundle's may slip in: it is then applied early and counted with the next bundle.
+    # A wish newer than the bundle's may slip in: it is then applied early and counted with the next bundle. Members on
+    # a subnet that this bundle has no port for wait for that next one.
+    subnets = state.bundle.member_subnets
+    held = [wishes[lb_id] for lb_id in sorted(state.bundle.holds) if lb_id in wishes]
     return ConfigureAmphora(
         amphora_id=amphora.id,
         appliance_id=appliance_id,
@@ -86,6 +90,18 @@ def _configure(
         epoch=FIRST_EPOCH,
         role=amphora.role,
         vip_port_id=amphora.vip_port_id,
-        load_balancers=tuple(wishes[lb_id].wish() for lb_id in state.bundle.holds if lb_id in wishes),
-        member_ports={subnet_id: amphora.port_in(subnet_id) for subnet_id in sorted(state.bundle.member_subnets)},
+        load_balancers=tuple(_reachable(wish.wish(), subnets) for wish in held if wish.load_balancer is not None),
+        member_ports={subnet_id: amphora.port_in(subnet_id) for subnet_id in sorted(subnets)},
     )
+
+
+def _reachable(wish: LoadBalancerWish, subnets: frozenset[SubnetId]) -> LoadBalancerWish:
+    """Give the wish without members that no port leads to."""
+    known = {None, wish.load_balancer.vip.subnet_id, *subnets}
+    if all(member.subnet_id in known for pool in wish.pools for member in pool.members):
+        return wish
+    pools = tuple(
+        replace(pool, members=tuple(member for member in pool.members if member.subnet_id in known))
+        for pool in wish.pools
+    )
+    return replace(wish, pools=pools)

@@ -7,6 +7,7 @@ from actium_shared.commands.network import ReleaseVip
 
 def plan(state: LoadBalancerState) -> Plan:
     """Give the orders that bring the load balancer to where its events say it shall be."""
-    if state.load_balancer is None or state.deleted or not state.withdrawn:
+    if state.load_balancer is None:
         return Plan()
-    return Plan(orders=(ReleaseVip(load_balancer_id=state.load_balancer.id),))
+    orders = (ReleaseVip(load_balancer_id=state.load_balancer.id),) if state.withdrawn else ()
+    return Plan(orders=orders, wake_at=state.delete_by)

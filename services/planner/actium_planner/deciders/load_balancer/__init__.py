@@ -6,7 +6,7 @@ next round. Only a load balancer that is being deleted refuses.
 """
 
 from actium_planner.deciders.load_balancer.decide import decide
-from actium_planner.deciders.load_balancer.follow import follow
+from actium_planner.deciders.load_balancer.follow import follow, lapse
 from actium_planner.deciders.load_balancer.state import LoadBalancerState, PoolState, evolve, fold
 
-__all__ = ["LoadBalancerState", "PoolState", "decide", "evolve", "fold", "follow"]
+__all__ = ["LoadBalancerState", "PoolState", "decide", "evolve", "fold", "follow", "lapse"]

@@ -46,7 +46,7 @@ def replace_members(
     gone = [] if command.additive_only else [member for key, member in held.items() if key not in wanted]
     happened += [
         events.MemberRemoved(load_balancer_id=lb_id, generation=generation, pool_id=pool_id, member_id=member.id)
-        for member in gone
+        for member in sorted(gone, key=lambda member: member.id)
     ]
     return happened
 

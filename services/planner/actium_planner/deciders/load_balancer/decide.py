@@ -1,6 +1,7 @@
 """Is a tenant's wish allowed, and what happens then."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 
 from actium_planner.deciders.load_balancer.batch import replace_members
 from actium_planner.deciders.load_balancer.state import LoadBalancerState, fold
@@ -16,17 +17,20 @@ from actium_shared.ids import LoadBalancerId
 from actium_shared.message import Reason, Rejected
 from actium_shared.wishes import Listener
 
+DELETE_S = 120.0
+"""A deletion that takes longer is shown as an ERROR, with its reason; the work goes on."""
+
 Decision = Sequence[LoadBalancerEvent] | Rejected
 
 
-def decide(command: commands.LoadBalancerCommand, state: LoadBalancerState) -> Decision:
+def decide(command: commands.LoadBalancerCommand, state: LoadBalancerState, now: datetime) -> Decision:
     """Give what happens to the load balancer on a tenant's wish, or why nothing may."""
     if isinstance(command, commands.CreateLoadBalancer):
         return _create(command, state)
-    if state.load_balancer is None or state.deleted:
+    if state.load_balancer is None:
         return Rejected(reason=Reason.NOT_FOUND, detail=f"Load balancer {command.load_balancer_id} not found.")
     if isinstance(command, commands.DeleteLoadBalancer):
-        return _delete(command, state)
+        return _delete(command, state, now)
     if state.deleting:
         return Rejected(
             reason=Reason.IMMUTABLE,
@@ -73,7 +77,7 @@ def _decide_change(command: commands.LoadBalancerCommand, state: LoadBalancerSta
 
 
 def _create(command: commands.CreateLoadBalancer, state: LoadBalancerState) -> Decision:
-    if state.load_balancer is not None:
+    if state.load_balancer is not None or state.deleted:
         return []
     lb_id = command.load_balancer_id
     growing = LoadBalancerState(load_balancer=command.load_balancer)
@@ -127,8 +131,8 @@ def _update(command: commands.UpdateLoadBalancer, state: LoadBalancerState) -> D
     ]
 
 
-def _delete(command: commands.DeleteLoadBalancer, state: LoadBalancerState) -> Decision:
-    if state.deleting:
+def _delete(command: commands.DeleteLoadBalancer, state: LoadBalancerState, now: datetime) -> Decision:
+    if state.deleting and state.delete_by is not None:
         return []
     if not command.cascade and (state.listeners or state.pools):
         return Rejected(
@@ -136,7 +140,11 @@ def _delete(command: commands.DeleteLoadBalancer, state: LoadBalancerState) -> D
             detail=f"Cannot delete Load Balancer {command.load_balancer_id} - it has children",
         )
     return [
-        events.LoadBalancerDeletionRequested(load_balancer_id=command.load_balancer_id, generation=state.generation + 1)
+        events.LoadBalancerDeletionRequested(
+            load_balancer_id=command.load_balancer_id,
+            generation=state.generation + 1,
+            deadline_at=now + timedelta(seconds=DELETE_S),
+        )
     ]
 
 
@@ -234,7 +242,7 @@ def _delete_pool(command: commands.DeletePool, state: LoadBalancerState) -> Deci
         _listener_updated(
             command.load_balancer_id, state, apply_changes(listener, commands.ListenerChanges(default_pool_id=None))
         )
-        for listener in state.listeners.values()
+        for listener in sorted(state.listeners.values(), key=lambda listener: listener.id)
         if listener.default_pool_id == command.pool_id
     ]
     removed = events.PoolRemoved(

@@ -1,6 +1,7 @@
 """What an appliance's or the network's event means for a load balancer."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from actium_planner.deciders.load_balancer.state import LoadBalancerState
 from actium_shared.events import appliance as appliances
@@ -13,7 +14,7 @@ from actium_shared.message import Event
 
 def follow(event: Event, state: LoadBalancerState) -> Sequence[LoadBalancerEvent]:
     """Give what happens to the load balancer; nothing when the event says nothing new."""
-    if state.load_balancer is None or state.deleted:
+    if state.load_balancer is None:
         return []
     lb_id = state.load_balancer.id
     match event:
@@ -53,3 +54,17 @@ def _fail_round(state: LoadBalancerState, lb_id: LoadBalancerId, held: int, reas
     if state.deleting or held == 0 or held < state.ended or (held == state.failed and not state.pending):
         return []
     return [events.RoundFailed(load_balancer_id=lb_id, generation=held, reason=reason)]
+
+
+def lapse(state: LoadBalancerState, now: datetime) -> Sequence[LoadBalancerEvent]:
+    """Give what follows from a deletion that is not done in time."""
+    if state.load_balancer is None or state.delete_by is None or state.delete_by > now:
+        return []
+    waits_for = "its addresses to be given back" if state.withdrawn else "its amphorae to be cleared away"
+    return [
+        events.LoadBalancerDeletionDelayed(
+            load_balancer_id=state.load_balancer.id,
+            generation=state.generation,
+            reason=f"the deletion is not done in time and goes on: it waits for {waits_for}",
+        )
+    ]

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from immutables import Map
 
 from actium_shared.events import load_balancer as events
 from actium_shared.events.load_balancer import LoadBalancerEvent
-from actium_shared.ids import ApplianceId, ListenerId, MemberId, PoolId
+from actium_shared.ids import ApplianceId, ListenerId, MemberId, PoolId, SubnetId
 from actium_shared.wishes import (
     HealthMonitor,
     Listener,
@@ -33,7 +34,8 @@ class LoadBalancerState:
     """
     One load balancer as it is wished for, and how far the wish has come.
 
-    `generation` counts wishes; `ended` is the newest one that a round has applied; `failed` the newest that failed.
+    `generation` counts wishes; `ended` is the newest one that a round has applied; `failed` the one that failed, 0 once
+    a round has ended well again. `delete_by` is set while a deletion may still be in time.
     """
 
     load_balancer: LoadBalancer | None = None
@@ -45,21 +47,35 @@ class LoadBalancerState:
     pending: bool = False
     appliance_id: ApplianceId | None = None
     deleting: bool = False
+    delete_by: datetime | None = None
     withdrawn: bool = False
     deleted: bool = False
 
     def wish(self) -> LoadBalancerWish:
-        """Give the newest wish, whole."""
+        """Give the newest wish, whole, in an order that is the same everywhere: maps are iterated by hash."""
         assert self.load_balancer is not None
         return LoadBalancerWish(
             generation=self.generation,
             load_balancer=self.load_balancer,
-            listeners=tuple(self.listeners.values()),
+            listeners=tuple(sorted(self.listeners.values(), key=lambda listener: listener.id)),
             pools=tuple(
-                PoolWish(pool=state.pool, members=tuple(state.members.values()), health_monitor=state.health_monitor)
-                for state in self.pools.values()
+                PoolWish(
+                    pool=state.pool,
+                    members=tuple(sorted(state.members.values(), key=lambda member: member.id)),
+                    health_monitor=state.health_monitor,
+                )
+                for state in sorted(self.pools.values(), key=lambda state: state.pool.id)
             ),
         )
+
+    def member_subnets(self) -> frozenset[SubnetId]:
+        """Give the subnets that need an interface of their own: those of members that are not on the VIP's."""
+        if self.load_balancer is None:
+            return frozenset()
+        named = {
+            member.subnet_id for pool in self.pools.values() for member in pool.members.values() if member.subnet_id
+        }
+        return frozenset(named - {self.load_balancer.vip.subnet_id})
 
 
 def fold(state: LoadBalancerState, happened: Iterable[LoadBalancerEvent]) -> LoadBalancerState:
@@ -82,8 +98,10 @@ def evolve(state: LoadBalancerState, event: LoadBalancerEvent) -> LoadBalancerSt
             return replace(state, pending=False, failed=generation)
         case events.LoadBalancerWithdrawn():
             return replace(state, withdrawn=True)
+        case events.LoadBalancerDeletionDelayed(generation=generation):
+            return replace(state, pending=False, failed=generation, delete_by=None)
         case events.LoadBalancerDeleted():
-            return LoadBalancerState(load_balancer=state.load_balancer, generation=state.generation, deleted=True)
+            return LoadBalancerState(generation=state.generation, deleted=True)
         case _:
             return replace(_evolve_wish(state, event), pending=True)
 
@@ -93,8 +111,8 @@ def _evolve_wish(state: LoadBalancerState, event: LoadBalancerEvent) -> LoadBala
     match event:
         case events.LoadBalancerCreated(load_balancer=value) | events.LoadBalancerUpdated(load_balancer=value):
             return replace(state, generation=generation, load_balancer=value)
-        case events.LoadBalancerDeletionRequested():
-            return replace(state, generation=generation, deleting=True)
+        case events.LoadBalancerDeletionRequested(deadline_at=deadline_at):
+            return replace(state, generation=generation, deleting=True, delete_by=deadline_at)
         case events.ListenerCreated(listener=listener) | events.ListenerUpdated(listener=listener):
             return replace(state, generation=generation, listeners=state.listeners.set(listener.id, listener))
         case events.ListenerRemoved(listener_id=listener_id):

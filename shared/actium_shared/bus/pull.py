@@ -17,13 +17,14 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from actium_shared.bus.stream_settings import NANO
+
 log = logging.getLogger(__name__)
 
 IDLE_HEARTBEAT_S = 5.0
 """The server says so often that a pull is alive; after twice this silence it is given up."""
 
 EXPIRES_S = 30.0
-NANO = 1_000_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ACK_TOKENS = 9
 """In the reply subject of a delivery; servers with a domain put two more in front."""
@@ -42,12 +43,13 @@ class Delivery:
     delivery_count: int
     time: datetime
     acknowledge: Callable[[], Awaitable[None]]
+    """Say that it is done. Where that cannot be said now, it comes again."""
     still_busy: Callable[[], Awaitable[None]]
     """Ask for another acknowledgement wait."""
 
 
 class Pull:
-    """Made by `open_pull`, ended by `close`; iterate `deliveries` once."""
+    """On a consumer that exists: `start` it, iterate `deliveries` once, `close` it."""
 
     def __init__(self, client: Client, stream: str, consumer: str, *, batch: int, ordered: bool, pending: int) -> None:
         self.pending_at_start = pending
@@ -139,12 +141,6 @@ class Pull:
         first = 2 if len(parts) == ACK_TOKENS else 4
         stream, _, delivered, sequence, consumer_sequence, nanoseconds, pending = parts[first : first + 7]
 
-        async def acknowledge() -> None:
-            await self._client.publish(message.reply, b"+ACK")
-
-        async def still_busy() -> None:
-            await self._client.publish(message.reply, b"+WPI")
-
         delivery = Delivery(
             subject=message.subject,
             body=message.data,
@@ -155,7 +151,13 @@ class Pull:
             delivery_count=int(delivered),
             # Rounded down, by whole numbers: who asks for what was stored from this time on gets this message too.
             time=EPOCH + timedelta(microseconds=int(nanoseconds) // 1000),
-            acknowledge=acknowledge,
-            still_busy=still_busy,
+            acknowledge=lambda: self._tell(message, b"+ACK"),
+            still_busy=lambda: self._tell(message, b"+WPI"),
         )
         return delivery, int(consumer_sequence)
+
+    async def _tell(self, message: Msg, word: bytes) -> None:
+        try:
+            await self._client.publish(message.reply, word)
+        except (nats.errors.Error, OSError) as exc:  # what is not acknowledged comes again, and is recognised
+            log.info("not told", extra={"subject": message.subject, "word": word.decode(), "error": repr(exc)})

@@ -1,0 +1,125 @@
+"""
+The API's side of a wish: ask the deciding service, and wait until the read model shows what it decided.
+
+Asked again while nobody answers: ids are minted by the caller, so a repeated ask does no harm.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from actium_api.auth import Caller
+from actium_api.faults import Fault, refuse
+from actium_shared.bus import ASK_TIMEOUT_S, Bus
+from actium_shared.clock import Clock
+from actium_shared.commands.network import FindSubnet, ReserveVip, VipReservation
+from actium_shared.commands.planner import (
+    DeleteHealthMonitor,
+    DeleteListener,
+    DeleteLoadBalancer,
+    DeleteMember,
+    DeletePool,
+    LoadBalancerCommand,
+)
+from actium_shared.errors import PermanentError, RetryableError
+from actium_shared.ids import SubnetId
+from actium_shared.message import Accepted, Command, Reason, Rejected, Reply
+from actium_shared.read_model import Positions
+from actium_shared.wishes import Vip
+
+log = logging.getLogger(__name__)
+
+R = TypeVar("R", bound=Reply)
+
+ATTEMPT_TIMEOUT_S = 6.0
+"""An answerer that is killed with an ask in hand never answers it; its successor answers the next attempt."""
+
+PAUSE_S = 0.05
+DELETIONS = (DeleteLoadBalancer, DeleteListener, DeletePool, DeleteMember, DeleteHealthMonitor)
+
+
+@dataclass(slots=True, kw_only=True)
+class Asks:
+    """Who is asked, and where the answer becomes visible."""
+
+    bus: Bus
+    positions: Positions
+    clock: Clock
+    _stopped: bool = False
+    _under_way: set[asyncio.Timeout] = field(default_factory=set)
+
+    def stop(self) -> None:
+        """Have everything from now on, and all that is under way, answered by 503: what it waits for comes no more."""
+        self._stopped = True
+        for each in self._under_way:
+            each.reschedule(asyncio.get_running_loop().time())
+
+    async def decide(self, command: LoadBalancerCommand, *, caller: Caller) -> None:
+        """
+        Have the planner decide; returns when the read model shows the outcome.
+
+        Raises:
+            Fault: it refused, or the outcome is unknown (503).
+        """
+        async with self._bounded():
+            reply = await self._ask(command, Accepted, caller=caller)
+            if reply is not None:
+                await self.positions.wait_for(reply.position, timeout_s=ASK_TIMEOUT_S)
+
+    async def reserve_vip(self, command: ReserveVip, *, caller: Caller) -> Vip:
+        """
+        Have the network service reserve an address.
+
+        Raises:
+            Fault: it refused, or the outcome is unknown (503).
+        """
+        async with self._bounded():
+            reply = await self._ask(command, VipReservation, caller=caller)
+        if reply is None:
+            raise PermanentError("an ask for an address ended without an answer")
+        return reply.vip
+
+    async def find_subnet(self, subnet_id: str, *, caller: Caller) -> None:
+        """
+        Have the network service look whether the subnet exists.
+
+        Raises:
+            Fault: it does not, or nobody answers (503).
+        """
+        async with self._bounded():
+            await self._ask(FindSubnet(subnet_id=SubnetId(subnet_id)), Accepted, caller=caller)
+
+    @asynccontextmanager
+    async def _bounded(self) -> AsyncIterator[None]:
+        """Bound the block in time; past it nobody knows what became of the wish, and 503 says so."""
+        try:
+            async with asyncio.timeout(0 if self._stopped else ASK_TIMEOUT_S) as bound:
+                self._under_way.add(bound)
+                try:
+                    yield
+                finally:
+                    self._under_way.discard(bound)
+        except (TimeoutError, RetryableError) as exc:
+            raise Fault(503, "The outcome of this request is unknown, and repeating it is safe.") from exc
+
+    async def _ask(self, command: Command, wanted: type[R], *, caller: Caller) -> R | None:
+        """Give the answer, asking until there is one; None where a repeated deletion finds that it is done."""
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                reply = await self.bus.ask(command, actor=caller.actor, timeout_s=ATTEMPT_TIMEOUT_S)
+            except RetryableError as exc:
+                log.warning("ask again", extra={"command": command.TYPE, "attempt": attempt, "error": str(exc)})
+                await self.clock.sleep(PAUSE_S)
+                continue
+            if isinstance(reply, wanted):
+                return reply
+            if not isinstance(reply, Rejected):
+                raise PermanentError(f"{command.TYPE} was answered by {reply.TYPE}")
+            if attempt > 1 and isinstance(command, DELETIONS) and reply.reason is Reason.NOT_FOUND:
+                return None
+            refuse(reply)

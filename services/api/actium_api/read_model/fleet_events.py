@@ -1,0 +1,163 @@
+"""What the events of appliances, amphorae and networks do to rows. No event of one stream relies on another stream's."""
+
+from collections.abc import Mapping
+
+import msgspec
+import sqlalchemy as sa
+
+from actium_api.read_model.amphora_rows import APPOINTED, BOOTED, CLEARED, DELETED, DISMISSED, FAILED, JOINED
+from actium_api.read_model.rows import Rows, seconds
+from actium_api.read_model.tables import AMPHORAE, APPLIANCES, CARRIED, NETWORKS, PORTS, VIPS
+from actium_shared.event_store import Recorded
+from actium_shared.events.amphora import AmphoraBooted, AmphoraBootFailed, AmphoraDeleted
+from actium_shared.events.appliance import (
+    AmphoraAppointed,
+    AmphoraCleared,
+    AmphoraDismissed,
+    AmphoraJoined,
+    ApplianceCreated,
+    ApplianceRetired,
+    LoadBalancerAdmitted,
+    LoadBalancerReleased,
+)
+from actium_shared.events.network import (
+    Network,
+    NetworkDiscovered,
+    NetworkVanished,
+    PortCreated,
+    PortDeleted,
+    VipReleased,
+    VipReserved,
+)
+from actium_shared.message import Event
+
+ROLES = {"SINGLE": "STANDALONE"}
+
+
+def apply(rows: Rows, recorded: Recorded) -> None:
+    """Change the rows as this commit says; what the API does not show is passed over."""
+    at = seconds(recorded.commit.decided_at)
+    for event in recorded.commit.events:
+        match recorded.aggregate:
+            case "appliance":
+                _apply_appliance(rows, event, at=at, sequence=recorded.position.sequence)
+            case "amphora":
+                _apply_amphora(rows, event, at=at)
+            case "network" | "vip" | "port":
+                _apply_network(rows, event)
+            case _:
+                return
+
+
+def _apply_appliance(rows: Rows, event: Event, *, at: str, sequence: int) -> None:
+    match event:
+        case ApplianceCreated():
+            _put(
+                rows,
+                APPLIANCES,
+                {"id": event.appliance_id},
+                {"project_id": event.project_id, "topology": event.topology},
+            )
+        case LoadBalancerAdmitted():
+            key = {"appliance_id": event.appliance_id, "load_balancer_id": event.load_balancer_id}
+            _put(rows, CARRIED, key, {"admitted": sequence})
+            _touch_amphorae(rows, event.appliance_id)
+        case LoadBalancerReleased():
+            rows.connection.execute(
+                sa.delete(CARRIED).where(
+                    CARRIED.c.appliance_id == event.appliance_id, CARRIED.c.load_balancer_id == event.load_balancer_id
+                )
+            )
+            _touch_amphorae(rows, event.appliance_id)
+        case ApplianceRetired():
+            rows.connection.execute(sa.delete(CARRIED).where(CARRIED.c.appliance_id == event.appliance_id))
+            _touch_amphorae(rows, event.appliance_id)
+        case AmphoraAppointed():
+            planned = {
+                "appliance_id": event.appliance_id,
+                "stage": APPOINTED,
+                "planned_role": ROLES.get(event.role.upper(), event.role.upper()),
+                "appointed_at": at,
+                "vip_port_id": event.vip_port_id,
+            }
+            _put_amphora(rows, event.amphora_id, planned)
+        case AmphoraJoined():
+            _put_amphora(rows, event.amphora_id, {"stage": JOINED, "planned_at": at})
+        case AmphoraDismissed():
+            _put_amphora(rows, event.amphora_id, {"stage": DISMISSED, "planned_at": at})
+        case AmphoraCleared():
+            _put_amphora(rows, event.amphora_id, {"stage": CLEARED, "planned_at": at})
+        case _:
+            return
+
+
+def _apply_amphora(rows: Rows, event: Event, *, at: str) -> None:
+    match event:
+        case AmphoraBooted():
+            booted = {
+                "appliance_id": event.appliance_id,
+                "machine": BOOTED,
+                "machine_at": at,
+                "booted_as": event.compute_id,
+                "host": event.host,
+                "image_tag": event.image_tag,
+                "management_address": event.management_address,
+                "certificate_expires_at": seconds(event.certificate_expires_at),
+            }
+            _put_amphora(rows, event.amphora_id, booted)
+        case AmphoraBootFailed():
+            failed = {"appliance_id": event.appliance_id, "machine": FAILED, "machine_at": at}
+            _put_amphora(rows, event.amphora_id, failed)
+        case AmphoraDeleted():
+            deleted = {"appliance_id": event.appliance_id, "machine": DELETED, "machine_at": at}
+            _put_amphora(rows, event.amphora_id, deleted)
+        case _:
+            return
+
+
+def _apply_network(rows: Rows, event: Event) -> None:
+    match event:
+        case NetworkDiscovered(network=network):
+            _put(rows, NETWORKS, {"id": network.id}, _network_values(network))
+        case NetworkVanished(network_id=network_id):
+            rows.connection.execute(sa.delete(NETWORKS).where(NETWORKS.c.id == network_id))
+        case VipReserved(vip=vip):
+            values = {"project_id": event.project_id, **msgspec.structs.asdict(vip)}
+            _put(rows, VIPS, {"load_balancer_id": event.load_balancer_id}, values)
+        case VipReleased(load_balancer_id=load_balancer_id):
+            rows.connection.execute(sa.delete(VIPS).where(VIPS.c.load_balancer_id == load_balancer_id))
+        case PortCreated(port=port):
+            values = msgspec.structs.asdict(port) | {"amphora_id": event.amphora_id, "appliance_id": event.appliance_id}
+            _put(rows, PORTS, {"id": port.id}, values)
+            rows.touch(AMPHORAE, [event.amphora_id])
+        case PortDeleted():
+            rows.connection.execute(sa.delete(PORTS).where(PORTS.c.id == event.port_id))
+            rows.touch(AMPHORAE, [event.amphora_id])
+        case _:
+            return
+
+
+def _network_values(network: Network) -> dict[str, object]:
+    return {
+        "name": network.name,
+        "role": network.role,
+        "mtu": network.mtu,
+        "subnets": [msgspec.structs.asdict(subnet) for subnet in network.subnets],
+    }
+
+
+def _put_amphora(rows: Rows, amphora_id: str, values: Mapping[str, object]) -> None:
+    _put(rows, AMPHORAE, {"id": amphora_id}, values)
+    rows.touch(AMPHORAE, [amphora_id])
+
+
+def _touch_amphorae(rows: Rows, appliance_id: str) -> None:
+    rows.touch(AMPHORAE, rows.ids(AMPHORAE, AMPHORAE.c.appliance_id == appliance_id))
+
+
+def _put(rows: Rows, table: sa.Table, key: Mapping[str, object], values: Mapping[str, object]) -> None:
+    """Change the row that has this key, or make it."""
+    conditions = [table.c[name] == value for name, value in key.items()]
+    done = rows.connection.execute(sa.update(table).where(*conditions).values(**values))
+    if done.rowcount == 0:
+        rows.connection.execute(sa.insert(table).values({**key, **values}))

@@ -1,0 +1,83 @@
+"""From a resource's row to what it shows: the row's values, its JSON among them. Reads the rows it names, changes none."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from actium_api.read_model import documents
+from actium_api.read_model.documents import Document, Shown
+from actium_api.read_model.tables import HEALTH_MONITORS, LISTENERS, LOAD_BALANCERS, MEMBERS, POOLS
+from actium_shared.wishes import HealthMonitor, Listener, LoadBalancer, Member, Pool
+
+Ids = Mapping[str, Sequence[str]]
+
+
+class Relations:
+    """The ids that rows of one table show of other tables' rows, read for many rows at once."""
+
+    def __init__(self, connection: sa.Connection, table: sa.Table, ids: Sequence[str]) -> None:
+        self._shown: tuple[str, ...] = table.info["shown"]
+        self._listeners: Ids = {}
+        self._pools: Ids = {}
+        self._members: Ids = {}
+        self._monitors: Ids = {}
+        if table is LOAD_BALANCERS:
+            self._listeners = _grouped(connection, LISTENERS, LISTENERS.c.load_balancer_id, ids)
+            self._pools = _grouped(connection, POOLS, POOLS.c.load_balancer_id, ids)
+        if table is POOLS:
+            self._listeners = _grouped(connection, LISTENERS, LISTENERS.c.default_pool_id, ids)
+            self._members = _grouped(connection, MEMBERS, MEMBERS.c.pool_id, ids)
+            self._monitors = _grouped(connection, HEALTH_MONITORS, HEALTH_MONITORS.c.pool_id, ids)
+
+    def values(self, row: sa.RowMapping, wish: object) -> dict[str, object]:
+        """Give the new values of a row's columns; `key` is its id."""
+        updated_at = max(filter(None, (row["changed_at"], row["operating_changed_at"])), default=None)
+        shown = Shown(
+            project_id=row["project_id"],
+            load_balancer_id=row["load_balancer_id"],
+            provisioning_status=row["provisioning_status"],
+            operating_status=row["operating_status"],
+            created_at=row["created_at"],
+            updated_at=updated_at,
+        )
+        document = self._document(wish, shown, row)
+        return {
+            "key": row["id"],
+            "updated_at": updated_at,
+            "body": msgspec.json.encode(document),
+            **{name: document.get(name) for name in self._shown},
+        }
+
+    def _document(self, wish: Any, shown: Shown, row: sa.RowMapping) -> Document:
+        match wish:
+            case LoadBalancer():
+                listeners, pools = self._listeners.get(wish.id, ()), self._pools.get(wish.id, ())
+                return documents.load_balancer(wish, shown, listeners=listeners, pools=pools)
+            case Listener():
+                return documents.listener(wish, shown)
+            case Pool():
+                return documents.pool(
+                    wish,
+                    shown,
+                    listeners=self._listeners.get(wish.id, ()),
+                    members=self._members.get(wish.id, ()),
+                    health_monitor_id=next(iter(self._monitors.get(wish.id, ())), None),
+                )
+            case Member():
+                return documents.member(wish, shown)
+            case HealthMonitor():
+                return documents.health_monitor(wish, shown, pool_id=row["pool_id"])
+            case _:
+                raise TypeError(f"nothing shows a {type(wish).__name__}")
+
+
+def _grouped(connection: sa.Connection, table: sa.Table, by: sa.Column[Any], ids: Sequence[str]) -> Ids:
+    """Give the ids of the table's rows by the id that they refer to, oldest first."""
+    query = sa.select(by, table.c.id).where(by.in_(ids)).order_by(table.c.created_at, table.c.id)
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for owner, row_id in connection.execute(query):
+        groups[owner].append(row_id)
+    return groups

@@ -1,0 +1,30 @@
+"""From published traffic totals to rows: each message replaces what one amphora had said of one load balancer."""
+
+from collections.abc import Iterable
+
+import msgspec
+import sqlalchemy as sa
+
+from actium_api.read_model.tables import LOAD_BALANCERS, STATISTICS
+from actium_shared.statistics import LoadBalancerStatistics
+
+
+def project_statistics(connection: sa.Connection, published: Iterable[LoadBalancerStatistics]) -> None:
+    """Keep these totals; those of load balancers that are not there are dropped."""
+    newest = {(each.load_balancer_id, each.amphora_id): each for each in published}
+    for each in newest.values():
+        _replace(connection, each)
+
+
+def _replace(connection: sa.Connection, each: LoadBalancerStatistics) -> None:
+    known = connection.scalar(sa.select(LOAD_BALANCERS.c.id).where(LOAD_BALANCERS.c.id == each.load_balancer_id))
+    if known is None:
+        return
+    key = {"load_balancer_id": each.load_balancer_id, "amphora_id": each.amphora_id}
+    connection.execute(sa.delete(STATISTICS).where(*(STATISTICS.c[name] == value for name, value in key.items())))
+    values = [
+        {"listener_id": listener_id, **key, **msgspec.structs.asdict(totals)}
+        for listener_id, totals in sorted(each.listeners.items())
+    ]
+    if values:
+        connection.execute(sa.insert(STATISTICS), values)

@@ -1,0 +1,274 @@
+"""
+The tables of the API's read model.
+
+A resource's table has two kinds of columns: what projections keep (`wish`, statuses, `generation`, times), and, named
+as in the API, every simple field of the reply, to filter and sort by. `body` is the reply's JSON, rendered when
+something in it changed. Times that clients see are text, as they see them.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from actium_shared.read_model import positions_table
+
+METADATA = sa.MetaData()
+POSITIONS = positions_table(METADATA)
+
+ID = sa.String(64)
+TEXT = sa.Text
+TIME = sa.String(32)
+
+
+def _resource(name: str, *own: sa.Column[object], shown: dict[str, type]) -> sa.Table:
+    """Make a resource's table: its own columns, those that all have, and the fields that it shows."""
+    return sa.Table(
+        name,
+        METADATA,
+        sa.Column("id", ID, primary_key=True),
+        sa.Column("load_balancer_id", ID, nullable=False),
+        sa.Column("project_id", sa.String(255), nullable=False),
+        sa.Column("wish", sa.LargeBinary, nullable=False),
+        sa.Column("generation", sa.BigInteger, nullable=False),
+        sa.Column("provisioning_status", sa.String(32), nullable=False),
+        sa.Column("operating_status", sa.String(32), nullable=False),
+        sa.Column("operating_since", sa.BigInteger, nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("changed_at", TIME),
+        sa.Column("operating_changed_at", TIME),
+        sa.Column("updated_at", TIME),
+        sa.Column("body", sa.LargeBinary),
+        *own,
+        *(sa.Column(field, _TYPES[kind]) for field, kind in shown.items()),
+        sa.Index(f"{name}_order", "created_at", "id"),
+        sa.Index(f"{name}_name", "name"),
+        sa.Index(f"{name}_project", "project_id"),
+        sa.Index(f"{name}_load_balancer", "load_balancer_id"),
+        info={"shown": tuple(shown)},
+    )
+
+
+_TYPES: dict[type, type[sa.types.TypeEngine[Any]]] = {
+    str: sa.Text,
+    int: sa.BigInteger,
+    bool: sa.Boolean,
+    float: sa.Float,
+}
+
+LOAD_BALANCERS = _resource(
+    "load_balancers",
+    shown={
+        "name": str,
+        "description": str,
+        "admin_state_up": bool,
+        "vip_address": str,
+        "vip_port_id": str,
+        "vip_subnet_id": str,
+        "vip_network_id": str,
+        "provider": str,
+        "flavor_id": str,
+        "vip_qos_policy_id": str,
+        "availability_zone": str,
+        "vip_vnic_type": str,
+    },
+)
+LISTENERS = _resource(
+    "listeners",
+    sa.Column("default_pool_id", ID, index=True),
+    shown={
+        "name": str,
+        "description": str,
+        "admin_state_up": bool,
+        "protocol": str,
+        "protocol_port": int,
+        "connection_limit": int,
+        "default_tls_container_ref": str,
+        "timeout_client_data": int,
+        "timeout_member_connect": int,
+        "timeout_member_data": int,
+        "timeout_tcp_inspect": int,
+        "client_ca_tls_container_ref": str,
+        "client_authentication": str,
+        "client_crl_container_ref": str,
+        "tls_ciphers": str,
+        "hsts_max_age": int,
+        "hsts_include_subdomains": bool,
+        "hsts_preload": bool,
+    },
+)
+POOLS = _resource(
+    "pools",
+    shown={
+        "name": str,
+        "description": str,
+        "admin_state_up": bool,
+        "protocol": str,
+        "lb_algorithm": str,
+        "healthmonitor_id": str,
+        "tls_container_ref": str,
+        "ca_tls_container_ref": str,
+        "crl_container_ref": str,
+        "tls_enabled": bool,
+        "tls_ciphers": str,
+    },
+)
+MEMBERS = _resource(
+    "members",
+    sa.Column("pool_id", ID, nullable=False, index=True),
+    shown={
+        "name": str,
+        "admin_state_up": bool,
+        "address": str,
+        "protocol_port": int,
+        "weight": int,
+        "backup": bool,
+        "subnet_id": str,
+        "monitor_address": str,
+        "monitor_port": int,
+        "vnic_type": str,
+    },
+)
+HEALTH_MONITORS = _resource(
+    "health_monitors",
+    sa.Column("pool_id", ID, nullable=False, index=True),
+    shown={
+        "name": str,
+        "type": str,
+        "delay": int,
+        "timeout": int,
+        "max_retries": int,
+        "max_retries_down": int,
+        "http_method": str,
+        "url_path": str,
+        "expected_codes": str,
+        "admin_state_up": bool,
+        "http_version": float,
+        "domain_name": str,
+    },
+)
+
+TAGS = sa.Table(
+    "tags",
+    METADATA,
+    sa.Column("resource_id", ID, primary_key=True),
+    sa.Column("tag", sa.String(255), primary_key=True),
+    sa.Column("load_balancer_id", ID, nullable=False, index=True),
+    sa.Index("tags_tag", "tag"),
+)
+
+APPLIANCES = sa.Table(
+    "appliances",
+    METADATA,
+    sa.Column("id", ID, primary_key=True),
+    sa.Column("project_id", sa.String(255), nullable=False),
+    sa.Column("topology", sa.String(32), nullable=False),
+)
+
+CARRIED = sa.Table(
+    "carried_load_balancers",
+    METADATA,
+    sa.Column("appliance_id", ID, primary_key=True),
+    sa.Column("load_balancer_id", ID, primary_key=True),
+    sa.Column("admitted", sa.BigInteger, nullable=False),
+)
+"""Which appliance carries what; `admitted` is the position of the admission, so that the oldest is known."""
+
+AMPHORAE = sa.Table(
+    "amphorae",
+    METADATA,
+    sa.Column("id", ID, primary_key=True),
+    sa.Column("appliance_id", ID, nullable=False, index=True),
+    # as the planner says
+    sa.Column("stage", sa.String(32)),
+    sa.Column("planned_role", sa.String(32)),
+    sa.Column("appointed_at", TIME),
+    sa.Column("planned_at", TIME),
+    sa.Column("vip_port_id", ID),
+    # as compute says
+    sa.Column("machine", sa.String(32)),
+    sa.Column("machine_at", TIME),
+    sa.Column("booted_as", ID),
+    sa.Column("host", sa.String(255)),
+    sa.Column("image_tag", sa.String(255)),
+    sa.Column("management_address", sa.String(64)),
+    sa.Column("certificate_expires_at", TIME),
+    # as the reply shows it
+    sa.Column("project_id", sa.String(255)),
+    sa.Column("loadbalancer_id", ID),
+    sa.Column("compute_id", ID),
+    sa.Column("lb_network_ip", sa.String(64)),
+    sa.Column("vrrp_ip", sa.String(64)),
+    sa.Column("ha_ip", sa.String(64)),
+    sa.Column("vrrp_port_id", ID),
+    sa.Column("ha_port_id", ID),
+    sa.Column("cert_expiration", TIME),
+    sa.Column("cert_busy", sa.Boolean),
+    sa.Column("role", sa.String(32)),
+    sa.Column("status", sa.String(32)),
+    sa.Column("vrrp_interface", sa.String(16)),
+    sa.Column("vrrp_id", sa.BigInteger),
+    sa.Column("vrrp_priority", sa.BigInteger),
+    sa.Column("cached_zone", sa.String(255)),
+    sa.Column("created_at", TIME),
+    sa.Column("updated_at", TIME),
+    sa.Column("image_id", ID),
+    sa.Column("compute_flavor", sa.String(255)),
+    sa.Column("body", sa.LargeBinary),
+)
+"""
+One row per amphora for ever: planner, compute and network speak of it in any order, so that a row removed by one could
+be brought back by another. A row whose `body` is null is not shown.
+"""
+
+NETWORKS = sa.Table(
+    "networks",
+    METADATA,
+    sa.Column("id", ID, primary_key=True),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("role", sa.String(32), nullable=False),
+    sa.Column("mtu", sa.Integer, nullable=False),
+    sa.Column("subnets", sa.JSON, nullable=False),
+)
+"""`subnets`: a list of objects with the fields of `actium_shared.events.network.Subnet`."""
+
+VIPS = sa.Table(
+    "vips",
+    METADATA,
+    sa.Column("load_balancer_id", ID, primary_key=True),
+    sa.Column("project_id", sa.String(255), nullable=False),
+    sa.Column("address", sa.String(64), nullable=False),
+    sa.Column("prefix_length", sa.Integer, nullable=False),
+    sa.Column("port_id", ID, nullable=False, index=True),
+    sa.Column("subnet_id", ID, nullable=False),
+    sa.Column("network_id", ID, nullable=False),
+    sa.Column("gateway", sa.String(64)),
+)
+
+PORTS = sa.Table(
+    "ports",
+    METADATA,
+    sa.Column("id", ID, primary_key=True),
+    sa.Column("amphora_id", ID, nullable=False, index=True),
+    sa.Column("appliance_id", ID, nullable=False),
+    sa.Column("network_id", ID, nullable=False),
+    sa.Column("subnet_id", ID, nullable=False),
+    sa.Column("address", sa.String(64), nullable=False),
+    sa.Column("prefix_length", sa.Integer, nullable=False),
+    sa.Column("mac", sa.String(32), nullable=False),
+    sa.Column("mtu", sa.Integer, nullable=False),
+    sa.Column("gateway", sa.String(64)),
+)
+
+STATISTICS = sa.Table(
+    "listener_statistics",
+    METADATA,
+    sa.Column("listener_id", ID, primary_key=True),
+    sa.Column("amphora_id", ID, primary_key=True),
+    sa.Column("load_balancer_id", ID, nullable=False, index=True),
+    sa.Column("bytes_in", sa.BigInteger, nullable=False),
+    sa.Column("bytes_out", sa.BigInteger, nullable=False),
+    sa.Column("active_connections", sa.BigInteger, nullable=False),
+    sa.Column("total_connections", sa.BigInteger, nullable=False),
+    sa.Column("request_errors", sa.BigInteger, nullable=False),
+)
+"""Cumulative totals per listener and amphora, as last published; replies sum them."""

@@ -1,0 +1,90 @@
+"""`/listeners`."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from actium_api.auth import caller
+from actium_api.faults import Fault
+from actium_api.listing import collection
+from actium_api.read_model import queries
+from actium_api.read_model.tables import LISTENERS, LOAD_BALANCERS, STATISTICS
+from actium_api.requests import wrapped
+from actium_api.routes.base import asks_of, created, database_of, ids_of, index, no_content, one, route, row, show
+from actium_api.schemas import listener as schema
+from actium_api.schemas.fields import parse
+from actium_api.schemas.listener import ListenerPost, ListenerPut
+from actium_shared.commands.planner import CreateListener, DeleteListener, UpdateListener
+from actium_shared.ids import ListenerId, LoadBalancerId
+
+KIND, KEY = "Listener", "listener"
+COLLECTION = collection(
+    LISTENERS, "listeners", more={"loadbalancer_id": "load_balancer_id", "default_pool_id": "default_pool_id"}
+)
+
+
+async def list_(request: Request) -> Response:
+    return await index(request, COLLECTION)
+
+
+async def get(request: Request) -> Response:
+    return await show(request, LISTENERS, _id(request), kind=KIND, key=KEY)
+
+
+async def post(request: Request) -> Response:
+    sent = parse(ListenerPost, KEY, await wrapped(request, KEY))
+    await row(request, LOAD_BALANCERS, sent.loadbalancer_id, kind="Load Balancer")
+    if sent.default_pool or sent.l7policies:
+        raise Fault(
+            400, "default_pool and l7policies can be given only when a load balancer is created with all in it."
+        )
+    schema.check(sent)
+    listener_id = ids_of(request).new()
+    command = CreateListener(
+        load_balancer_id=LoadBalancerId(sent.loadbalancer_id),
+        listener=sent.wish(listener_id, default_pool_id=sent.default_pool_id),
+    )
+    await asks_of(request).decide(command, caller=caller(request))
+    return await created(request, LISTENERS, listener_id, kind=KIND, key=KEY)
+
+
+async def put(request: Request) -> Response:
+    sent = parse(ListenerPut, KEY, await wrapped(request, KEY))
+    found = await row(request, LISTENERS, _id(request), kind=KIND)
+    schema.check_change(sent, protocol=found["protocol"])
+    command = UpdateListener(
+        load_balancer_id=LoadBalancerId(found["load_balancer_id"]),
+        listener_id=ListenerId(found["id"]),
+        changes=sent.changes(),
+    )
+    await asks_of(request).decide(command, caller=caller(request))
+    return await get(request)
+
+
+async def delete(request: Request) -> Response:
+    found = await row(request, LISTENERS, _id(request), kind=KIND)
+    command = DeleteListener(
+        load_balancer_id=LoadBalancerId(found["load_balancer_id"]), listener_id=ListenerId(found["id"])
+    )
+    await asks_of(request).decide(command, caller=caller(request))
+    return no_content()
+
+
+async def stats(request: Request) -> Response:
+    listener_id = _id(request)
+    await row(request, LISTENERS, listener_id, kind=KIND)
+    sums = await database_of(request).read(
+        lambda connection: queries.statistics(connection, STATISTICS.c.listener_id == listener_id)
+    )
+    return one(request, "stats", msgspec.json.encode(sums))
+
+
+def _id(request: Request) -> str:
+    return str(request.path_params["id"])
+
+
+ROUTES = [
+    route("/v2/listeners/{id}", GET=get, PUT=put, DELETE=delete),
+    route("/v2/listeners", GET=list_, POST=post),
+    route("/v2/listeners/{id}/stats", GET=stats),
+]

@@ -1,0 +1,137 @@
+"""`/pools/{id}/members`: there is no list of all members."""
+
+import sqlalchemy as sa
+from starlette.requests import Request
+from starlette.responses import Response
+
+from actium_api.auth import Caller, caller
+from actium_api.faults import Fault, RouterFault, not_found
+from actium_api.listing import collection
+from actium_api.read_model.tables import MEMBERS, POOLS
+from actium_api.requests import wrapped
+from actium_api.routes.base import (
+    accepted,
+    asks_of,
+    created,
+    ids_of,
+    index,
+    no_content,
+    one,
+    route,
+    row,
+)
+from actium_api.schemas import member as schema
+from actium_api.schemas.fields import parse
+from actium_api.schemas.member import MemberPost, MemberPut
+from actium_shared.commands.planner import BatchMember, CreateMember, DeleteMember, ReplaceMembers, UpdateMember
+from actium_shared.ids import LoadBalancerId, MemberId, PoolId
+
+KIND, KEY = "Member", "member"
+COLLECTION = collection(MEMBERS, "members")
+TRUE = frozenset(("true", "t", "yes", "y", "on", "1"))
+
+
+async def list_(request: Request) -> Response:
+    pool = await _pool(request)
+    return await index(request, COLLECTION, {"pool_id": pool["id"]})
+
+
+async def get(request: Request) -> Response:
+    found = await _member(request)
+    return one(request, KEY, found["body"])
+
+
+async def post(request: Request) -> Response:
+    pool = await _pool(request)
+    sent = parse(MemberPost, KEY, await wrapped(request, KEY))
+    schema.check(sent)
+    who = caller(request)
+    await _check_subnet(request, sent, who)
+    member_id = ids_of(request).new()
+    command = CreateMember(
+        load_balancer_id=LoadBalancerId(pool["load_balancer_id"]),
+        pool_id=PoolId(pool["id"]),
+        member=sent.wish(member_id),
+    )
+    await asks_of(request).decide(command, caller=who)
+    return await created(request, MEMBERS, member_id, kind=KIND, key=KEY)
+
+
+async def put(request: Request) -> Response:
+    await _pool(request)
+    sent = parse(MemberPut, KEY, await wrapped(request, KEY))
+    found = await _member(request)
+    command = UpdateMember(
+        load_balancer_id=LoadBalancerId(found["load_balancer_id"]),
+        pool_id=PoolId(found["pool_id"]),
+        member_id=MemberId(found["id"]),
+        changes=sent.changes(),
+    )
+    await asks_of(request).decide(command, caller=caller(request))
+    return await get(request)
+
+
+async def delete(request: Request) -> Response:
+    found = await _member(request)
+    command = DeleteMember(
+        load_balancer_id=LoadBalancerId(found["load_balancer_id"]),
+        pool_id=PoolId(found["pool_id"]),
+        member_id=MemberId(found["id"]),
+    )
+    await asks_of(request).decide(command, caller=caller(request))
+    return no_content()
+
+
+async def put_all(request: Request) -> Response:
+    """Make the pool's members these; with `additive_only` those left out stay."""
+    pool = await _pool(request)
+    sent = await wrapped(request, "members")
+    if not isinstance(sent, list):
+        raise Fault(400, "Invalid input for field/attribute members. It must be a list of members.")
+    members = [parse(MemberPost, "body", each, inside=f"members[{number}]") for number, each in enumerate(sent)]
+    for each in members:
+        schema.check(each)
+    who = caller(request)
+    for subnet_id in sorted({each.subnet_id for each in members if each.subnet_id is not None}):
+        await asks_of(request).find_subnet(subnet_id, caller=who)
+    command = ReplaceMembers(
+        load_balancer_id=LoadBalancerId(pool["load_balancer_id"]),
+        pool_id=PoolId(pool["id"]),
+        members=tuple(_batch_member(request, each) for each in members),
+        additive_only=request.query_params.get("additive_only", "").lower() in TRUE,
+    )
+    await asks_of(request).decide(command, caller=who)
+    return accepted()
+
+
+def _batch_member(request: Request, sent: MemberPost) -> BatchMember:
+    return BatchMember(member=sent.wish(ids_of(request).new()), sent=tuple(sorted(sent.model_fields_set)))
+
+
+async def _check_subnet(request: Request, sent: MemberPost, who: Caller) -> None:
+    if sent.subnet_id is not None:
+        await asks_of(request).find_subnet(sent.subnet_id, caller=who)
+
+
+async def _pool(request: Request) -> sa.RowMapping:
+    pool_id = str(request.path_params["pool_id"])
+    try:
+        return await row(request, POOLS, pool_id, kind="Pool")
+    except Fault as exc:
+        # Upstream looks the pool up on the way to the members, and so answers in its router's words.
+        raise RouterFault(404, "Not Found", exc.message) from exc
+
+
+async def _member(request: Request) -> sa.RowMapping:
+    pool = await _pool(request)
+    member_id = str(request.path_params["id"])
+    found = await row(request, MEMBERS, member_id, kind=KIND)
+    if found["pool_id"] != pool["id"]:
+        raise not_found(KIND, member_id)
+    return found
+
+
+ROUTES = [
+    route("/v2/pools/{pool_id}/members/{id}", GET=get, PUT=put, DELETE=delete),
+    route("/v2/pools/{pool_id}/members", GET=list_, POST=post, PUT=put_all),
+]

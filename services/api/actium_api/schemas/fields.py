@@ -1,0 +1,179 @@
+"""Field types with upstream's coercions, and the base of all bodies. What a field's null means is said by its class."""
+
+import ipaddress
+import re
+import uuid
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from actium_api.faults import Fault, invalid
+
+TRUE = frozenset(("true", "t", "yes", "y", "on", "1"))
+FALSE = frozenset(("false", "f", "no", "n", "off", "0"))
+_WHOLE = re.compile(r"[+-]?\d{1,19}", re.ASCII)
+_HOST = re.compile(r"(?=.{1,253}\Z)(?!-)[\w-]{1,63}(?<!-)(\.(?!-)[\w-]{1,63}(?<!-))*\.?", re.ASCII)
+_CODES = re.compile(r"\d{3}(\s*,\s*\d{3})*|\d{3}-\d{3}", re.ASCII)
+_URL_PATH = re.compile(r"/[!-~]*", re.ASCII)
+
+
+def _to_flag(value: Any) -> bool:
+    if isinstance(value, bool | int | float):
+        return bool(value)
+    if isinstance(value, str) and value in TRUE | FALSE:
+        return value in TRUE
+    raise ValueError("Value should be a boolean, or one of true, t, yes, y, on, 1, false, f, no, n, off, 0")
+
+
+def _to_whole(value: Any) -> int:
+    if isinstance(value, bool | int | float):
+        return int(value)
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        return int(value)
+    raise ValueError("Value should be an integer")
+
+
+def _to_number(value: Any) -> float:
+    try:
+        if isinstance(value, bool | int | float | str):
+            return float(value)
+    except ValueError:
+        pass
+    raise ValueError("Value should be a number")
+
+
+def _to_text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("Value should be a string")  # noqa: TRY004
+    return value
+
+
+def _to_uuid(value: Any) -> str:
+    try:
+        return str(uuid.UUID(_to_text(value)))
+    except ValueError:
+        raise ValueError("Value should be UUID format") from None
+
+
+def _address(value: Any) -> str:
+    """Check it and leave it as the client wrote it."""
+    text = _to_text(value)
+    try:
+        if "%" not in text:
+            ipaddress.ip_address(text)
+            return text
+    except ValueError:
+        pass
+    raise ValueError("Value should be an IPv4 or IPv6 address")
+
+
+def _to_cidr(value: Any) -> str:
+    try:
+        return str(ipaddress.ip_network(_to_text(value), strict=False))
+    except ValueError:
+        raise ValueError("Value should be an IPv4 or IPv6 range in CIDR notation") from None
+
+
+def _matching(pattern: re.Pattern[str], wanted: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not pattern.fullmatch(value):
+            raise ValueError(f"Value should be {wanted}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+Flag = Annotated[bool, BeforeValidator(_to_flag)]
+Whole = Annotated[int, BeforeValidator(_to_whole)]
+Number = Annotated[float, BeforeValidator(_to_number)]
+Text = Annotated[str, BeforeValidator(_to_text), Field(max_length=255)]
+LongText = Annotated[str, BeforeValidator(_to_text), Field(max_length=2048)]
+ProjectName = Annotated[str, BeforeValidator(_to_text), Field(max_length=36)]
+Uuid = Annotated[str, BeforeValidator(_to_uuid)]
+Address = Annotated[str, BeforeValidator(_address)]
+Cidr = Annotated[str, BeforeValidator(_to_cidr)]
+Cidrs = Annotated[tuple[Cidr, ...], AfterValidator(_unique)]
+Tags = Annotated[tuple[Text, ...], AfterValidator(_unique)]
+Port = Annotated[Whole, Field(ge=1, le=65535)]
+TimeoutMs = Annotated[Whole, Field(ge=0, le=2_073_600_000)]
+UrlPath = Annotated[Text, _matching(_URL_PATH, "a URL path that begins with / and holds no blanks")]
+Codes = Annotated[Text, _matching(_CODES, "an HTTP status code, a comma list of them, or one range of them")]
+HostName = Annotated[Text, _matching(_HOST, "a host name")]
+
+
+class Body(BaseModel):
+    """
+    A body, or an object in one.
+
+    `NULL_MEANS` says what null stands for; for a field that is not there null is what the field's type says. With
+    `NULL_IS_ABSENT` every other null is as good as not sent.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    NULL_MEANS: ClassVar[Mapping[str, object]] = {}
+    NULL_IS_ABSENT: ClassVar[bool] = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nulls(cls, sent: Any) -> Any:
+        if not isinstance(sent, dict):
+            raise ValueError("Value should be an object")  # noqa: TRY004
+        meant = {name: cls.NULL_MEANS.get(name) if value is None else value for name, value in sent.items()}
+        if cls.NULL_IS_ABSENT:
+            return {name: value for name, value in meant.items() if value is not None or name not in cls.model_fields}
+        return meant
+
+
+class Create(Body):
+    """A body that makes something: nulls are as good as not sent."""
+
+    NULL_MEANS: ClassVar[Mapping[str, object]] = {"admin_state_up": False}
+    NULL_IS_ABSENT: ClassVar[bool] = True
+
+
+T = TypeVar("T", bound="Body")
+
+
+def parse(schema: type[T], wrapper: str, sent: object, *, inside: str = "") -> T:
+    """
+    Give the body as its class; `inside` says where in the wrapper it stands, if not right there.
+
+    Raises:
+        Fault: the first thing that is wrong, by name.
+    """
+    try:
+        return schema.model_validate(sent)
+    except ValidationError as exc:
+        raise _fault(wrapper, inside, exc) from exc
+
+
+def _fault(wrapper: str, inside: str, exc: ValidationError) -> Fault:
+    error = exc.errors(include_url=False)[0]
+    place = [inside, *error["loc"]] if inside else [*error["loc"]]
+    if error["type"] == "extra_forbidden":
+        return Fault(400, f"Unknown attribute for argument {_path([wrapper, *place[:-1]])}: {place[-1]}")
+    if error["type"] == "missing":
+        return invalid(_path(place), None, "Mandatory field missing.")
+    return invalid(_path(place) or wrapper, error["input"], error["msg"].removeprefix("Value error, ") + ".")
+
+
+def _path(place: list[str | int]) -> str:
+    text = ""
+    for part in place:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def changes(body: Body, names: Mapping[str, str], convert: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Give the fields that were sent, by the names that wishes use."""
+    made = convert or {}
+    return {
+        names.get(name, name): made[name](getattr(body, name)) if name in made else getattr(body, name)
+        for name in body.model_fields_set
+    }

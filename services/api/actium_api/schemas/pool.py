@@ -1,0 +1,185 @@
+"""Pools as clients send them."""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+
+from actium_api.faults import Fault, unsupported
+from actium_api.schemas import health_monitor, member
+from actium_api.schemas.fields import Body, Create, Flag, LongText, ProjectName, Tags, Text, Uuid, Whole, changes
+from actium_api.schemas.health_monitor import NestedHealthMonitor
+from actium_api.schemas.member import NestedMember
+from actium_shared.commands.planner import PoolChanges
+from actium_shared.ids import Ids, PoolId
+from actium_shared.wishes import Pool, PoolWish, SessionPersistence
+
+Protocol = Literal["HTTP", "HTTPS", "PROXY", "PROXYV2", "SCTP", "TCP", "UDP"]
+Algorithm = Literal["LEAST_CONNECTIONS", "ROUND_ROBIN", "SOURCE_IP", "SOURCE_IP_PORT"]
+PersistenceType = Literal["SOURCE_IP", "HTTP_COOKIE", "APP_COOKIE"]
+SUPPORTED = ("HTTP", "TCP")
+SUPPORTED_ALGORITHMS = ("ROUND_ROBIN", "LEAST_CONNECTIONS", "SOURCE_IP")
+DATAGRAM = ("UDP", "SCTP")
+_COOKIE = re.compile(r"[^\s,;\\]+")
+
+
+def _cookie(value: str) -> str:
+    if not _COOKIE.fullmatch(value):
+        raise ValueError("Value should hold no blank, comma, semicolon or backslash")
+    return value
+
+
+def _netmask(value: str) -> str:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        raise ValueError("Value should be a netmask, written as an IP address") from None
+    return value
+
+
+class Persistence(Create):
+    type: PersistenceType
+    cookie_name: Annotated[Text, AfterValidator(_cookie)] | None = None
+    persistence_timeout: Whole | None = None
+    persistence_granularity: Annotated[Text, AfterValidator(_netmask)] | None = None
+
+    def wish(self) -> SessionPersistence:
+        """Give the persistence that is wished for."""
+        return SessionPersistence(
+            type=self.type,
+            cookie_name=self.cookie_name,
+            persistence_timeout_s=self.persistence_timeout,
+            persistence_granularity=self.persistence_granularity,
+        )
+
+
+class PoolTls(Body):
+    """The fields about TLS towards members, which nothing serves yet."""
+
+    tls_container_ref: Text | None = None
+    ca_tls_container_ref: Text | None = None
+    crl_container_ref: Text | None = None
+    tls_enabled: Flag = False
+    tls_ciphers: LongText | None = None
+    tls_versions: tuple[Annotated[str, Field(max_length=32)], ...] | None = None
+    alpn_protocols: tuple[Literal["h2", "http/1.0", "http/1.1"], ...] | None = None
+
+
+class NestedPool(PoolTls, Create):
+    """A pool in a load balancer's create; one that holds a name alone stands for another one of that name."""
+
+    name: Text = ""
+    description: Text = ""
+    admin_state_up: Flag = True
+    protocol: Protocol | None = None
+    lb_algorithm: Algorithm | None = None
+    session_persistence: Persistence | None = None
+    members: tuple[NestedMember, ...] = ()
+    healthmonitor: NestedHealthMonitor | None = None
+    tags: Tags = ()
+
+    @property
+    def is_reference(self) -> bool:
+        return not self.model_fields_set - {"name", "admin_state_up", "tls_enabled"}
+
+    def wish(self, ids: Ids) -> PoolWish:
+        """Give the pool that is wished for, with what is in it."""
+        return PoolWish(
+            pool=self.pool(ids.new()),
+            members=tuple(member.wish(ids.new()) for member in self.members),
+            health_monitor=None if self.healthmonitor is None else self.healthmonitor.wish(ids.new()),
+        )
+
+    def pool(self, pool_id: str) -> Pool:
+        """Give the pool alone."""
+        if self.protocol is None or self.lb_algorithm is None:
+            raise Fault(400, f"Pool '{self.name}' needs protocol and lb_algorithm.")
+        return Pool(
+            id=PoolId(pool_id),
+            protocol=self.protocol,
+            lb_algorithm=self.lb_algorithm,
+            name=self.name,
+            description=self.description,
+            admin_state_up=self.admin_state_up,
+            session_persistence=None if self.session_persistence is None else self.session_persistence.wish(),
+            tags=self.tags,
+        )
+
+
+class PoolPost(NestedPool):
+    """A pool on a load balancer that exists."""
+
+    protocol: Protocol
+    lb_algorithm: Algorithm
+    listener_id: Uuid | None = None
+    loadbalancer_id: Uuid | None = None
+    project_id: ProjectName | None = None
+    tenant_id: ProjectName | None = None
+
+
+class PoolPut(PoolTls):
+    NULL_MEANS: ClassVar[Mapping[str, object]] = {"name": "", "description": "", "admin_state_up": False, "tags": ()}
+
+    name: Text = ""
+    description: Text = ""
+    admin_state_up: Flag = True
+    lb_algorithm: Algorithm = "ROUND_ROBIN"
+    session_persistence: dict[str, Any] | None = None
+    tags: Tags = ()
+
+    def changes(self, persistence: Persistence | None) -> PoolChanges:
+        """Give what shall change; `persistence` is the sent one, made whole with what is stored."""
+        sent = changes(self, {}, {"session_persistence": lambda _: None if persistence is None else persistence.wish()})
+        return PoolChanges(**{name: value for name, value in sent.items() if name not in PoolTls.model_fields})
+
+
+def check(body: NestedPool) -> None:
+    """
+    Refuse what is invalid by itself, with all that is in it, and after that what nothing serves yet.
+
+    Raises:
+        Fault: 400, or 501.
+    """
+    for each in body.members:
+        member.check(each)
+    if body.session_persistence is not None and body.protocol is not None:
+        check_persistence(body.session_persistence, protocol=body.protocol)
+    if body.crl_container_ref and not body.ca_tls_container_ref:
+        raise Fault(400, "crl_container_ref needs ca_tls_container_ref.")
+    if body.healthmonitor is not None:
+        health_monitor.check(body.healthmonitor)
+    if body.protocol is not None and body.protocol not in SUPPORTED:
+        raise unsupported(f"pool protocol {body.protocol}")
+    refuse_unsupported(body, algorithm=body.lb_algorithm)
+
+
+def check_persistence(body: Persistence, *, protocol: str) -> None:
+    """
+    Refuse a persistence that does not go with itself or the protocol.
+
+    Raises:
+        Fault: 400.
+    """
+    if (body.type == "APP_COOKIE") != (body.cookie_name is not None):
+        raise Fault(400, "cookie_name is needed for session_persistence of type APP_COOKIE, and is for no other.")
+    if protocol in DATAGRAM and body.type != "SOURCE_IP":
+        raise Fault(400, f"session_persistence of {protocol} pools must be of type SOURCE_IP, and is {body.type}.")
+    timing = body.persistence_timeout is not None or body.persistence_granularity is not None
+    if timing and protocol not in DATAGRAM:
+        raise Fault(400, "persistence_timeout and persistence_granularity are for UDP and SCTP pools.")
+
+
+def refuse_unsupported(body: PoolTls, *, algorithm: str | None) -> None:
+    """
+    Refuse what nothing serves yet.
+
+    Raises:
+        Fault: 501.
+    """
+    if algorithm is not None and algorithm not in SUPPORTED_ALGORITHMS:
+        raise unsupported(f"lb_algorithm {algorithm}")
+    for name in PoolTls.model_fields:
+        if getattr(body, name) not in (None, (), False):
+            raise unsupported(name)

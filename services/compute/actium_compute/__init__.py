@@ -1,0 +1,1 @@
+"""Compute: the amphorae's lives, and what they run. Knows machines and agents, but no tenant's rules."""

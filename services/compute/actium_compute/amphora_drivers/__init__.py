@@ -1,0 +1,54 @@
+"""
+What an amphora driver is: it turns a wish into the bundle that an agent understands. Pure; no driver does IO.
+
+Drivers are entry points of the group `actium.amphora_drivers`.
+"""
+
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Protocol
+
+from actium_compute.amphora_drivers.bundle import Bundle
+from actium_shared.commands.compute import ConfigureAmphora
+from actium_shared.errors import PermanentError, SettingsError
+from actium_shared.events.network import Port
+from actium_shared.ids import PortId
+
+GROUP = "actium.amphora_drivers"
+
+
+class RenderError(PermanentError):
+    """The wish cannot be expressed; the message names the field and is meant for people."""
+
+
+class AmphoraDriver(Protocol):
+    """One way to balance load inside an amphora."""
+
+    def render(self, order: ConfigureAmphora, ports: Mapping[PortId, Port]) -> Bundle:
+        """
+        Give the whole configuration; equal wishes on equal ports give equal digests.
+
+        Raises:
+            RenderError: it cannot be expressed.
+        """
+        ...
+
+    def runtime_commands(
+        self, before: ConfigureAmphora, after: ConfigureAmphora, ports: Mapping[PortId, Port]
+    ) -> tuple[str, ...] | None:
+        """Give what leads from one wish to the other without a reload, or None where there is no such way."""
+        ...
+
+
+def load_driver(name: str) -> AmphoraDriver:
+    """
+    Give the driver that is installed under this name.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    found = entry_points(group=GROUP)
+    if name not in found.names:
+        raise SettingsError(f"no amphora driver {name!r} is installed; known are {', '.join(sorted(found.names))}")
+    driver: AmphoraDriver = found[name].load()()
+    return driver

@@ -1,0 +1,56 @@
+"""What an agent is given: field names are its API."""
+
+import hashlib
+from collections.abc import Mapping
+
+import msgspec
+
+
+class Interface(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A link as it shall be among the traffic; found by its MAC.
+
+    The lower `metric` wins where two connected ranges overlap.
+    """
+
+    mac: str
+    name: str
+    mtu: int
+    addresses: tuple[str, ...]
+    vips: tuple[str, ...] = ()
+    gateway: str | None = None
+    metric: int
+
+
+class Runtime(msgspec.Struct, frozen=True, kw_only=True):
+    """haproxy commands that lead from the configuration with digest `base` to the bundle's own."""
+
+    base: str
+    commands: tuple[str, ...]
+
+
+class Flags(msgspec.Struct, frozen=True, kw_only=True, rename={"give_way": "yield"}):
+    """For pairs: leave the VIPs to the other one; carry nothing at all."""
+
+    give_way: bool = False
+    fence: bool = False
+
+
+class Bundle(msgspec.Struct, frozen=True, kw_only=True):
+    """One whole configuration of one amphora. The digest is over all that decides what runs, not over the numbers."""
+
+    bundle: int
+    epoch: int
+    digest: str
+    files: Mapping[str, bytes]
+    interfaces: tuple[Interface, ...]
+    flags: Flags = Flags()
+    runtime: Runtime | None = None
+
+    def to_body(self) -> bytes:
+        return msgspec.msgpack.encode(self)
+
+
+def digest_of(files: Mapping[str, bytes], interfaces: tuple[Interface, ...]) -> str:
+    """Give the SHA-256 of what runs, the same for the same content in any order of files."""
+    return hashlib.sha256(msgspec.msgpack.encode((sorted(files.items()), interfaces))).hexdigest()

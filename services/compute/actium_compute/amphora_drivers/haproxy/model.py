@@ -1,0 +1,125 @@
+"""What an haproxy of ours can be told, as values. Whatever a user wrote is in here as a `Word` or a number."""
+
+from dataclasses import dataclass
+
+from actium_compute.amphora_drivers.bundle import Interface
+from actium_compute.amphora_drivers.haproxy.words import Word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpCheck:
+    """A request, and the answers that are good."""
+
+    method: Word
+    path: Word
+    version: Word
+    host: Word | None
+    expected: Word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """How servers of one backend are checked."""
+
+    interval_s: int
+    timeout_s: int
+    fall: int
+    rise: int
+    tls: bool
+    http: HttpCheck | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """One member in one backend."""
+
+    name: Word
+    address: Word
+    port: int
+    weight: int
+    disabled: bool
+    backup: bool
+    check: Check | None
+    check_address: Word | None
+    check_port: int | None
+    interface: Word | None
+    proxy_protocol: Word | None
+    cookie: bool
+
+    @property
+    def words(self) -> str:
+        """What follows a server's name, in the file and in `add server` alike; less `disabled`, which comes and goes."""
+        words = [f"{_bracketed(self.address)}:{self.port}", f"weight {self.weight}"]
+        words += ["backup"] if self.backup else []
+        words += [f"source {self._any_address} interface {self.interface}"] if self.interface else []
+        words += [self.proxy_protocol] if self.proxy_protocol else []
+        words += [f"cookie {self.name}"] if self.cookie else []
+        words += self._check_words(self.check) if self.check else []
+        return " ".join(words)
+
+    def _check_words(self, check: Check) -> list[str]:
+        words = [f"check inter {check.interval_s}s fall {check.fall} rise {check.rise}"]
+        words += ["check-ssl verify none"] if check.tls else []
+        words += [f"addr {_bracketed(self.check_address)}"] if self.check_address else []
+        words += [f"port {self.check_port}"] if self.check_port else []
+        return words
+
+    @property
+    def _any_address(self) -> str:
+        return "[::]" if ":" in self.address else "0.0.0.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Persistence:
+    """What keeps a client on its server."""
+
+    kind: str
+    cookie: Word | None
+    expires_s: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """A pool as one listener uses it."""
+
+    name: Word
+    mode: Word
+    algorithm: Word
+    timeout_connect_ms: int
+    timeout_server_ms: int
+    check: Check | None
+    persistence: Persistence | None
+    servers: tuple[Server, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frontend:
+    """A listener. Without a backend it answers 503, or hangs up where it has no words for that."""
+
+    name: Word
+    mode: Word
+    binds: tuple[str, ...]
+    connection_limit: int | None
+    timeout_client_ms: int
+    timeout_inspect_ms: int
+    allowed: tuple[Word, ...]
+    forward_for: bool
+    headers: tuple[tuple[str, str], ...]
+    backend: Word | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """All of it."""
+
+    frontends: tuple[Frontend, ...]
+    backends: tuple[Backend, ...]
+    interfaces: tuple[Interface, ...]
+
+
+def bind(address: Word, port: int) -> str:
+    return f"{_bracketed(address)}:{port}"
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address

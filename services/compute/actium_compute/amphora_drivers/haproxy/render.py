@@ -1,0 +1,53 @@
+"""From the wish to the bundle: the model through the template. Pure."""
+
+from collections.abc import Mapping
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from actium_compute.amphora_drivers.bundle import Bundle, digest_of
+from actium_compute.amphora_drivers.haproxy.model import Configuration
+from actium_compute.amphora_drivers.haproxy.translate import translate
+from actium_shared.commands.compute import ConfigureAmphora
+from actium_shared.events.network import Port
+from actium_shared.ids import PortId
+
+STATS_SOCKET = "/run/amphora/haproxy.sock"
+LOG_SOCKET = "/run/amphora/haproxy-log.sock"
+"""Both are the agent's."""
+
+DESCRIPTORS = 40_000
+"""haproxy derives its connection limit from this, or from the machine's own limit where that is lower: about half."""
+
+_TEMPLATES = Environment(
+    loader=PackageLoader(__package__),
+    undefined=StrictUndefined,
+    autoescape=False,  # noqa: S701 - not HTML; what users wrote was made harmless in `words`
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+
+
+def render(order: ConfigureAmphora, ports: Mapping[PortId, Port]) -> Bundle:
+    """
+    Give the bundle of a wish.
+
+    Raises:
+        RenderError: it cannot be expressed.
+    """
+    configuration = translate(order, ports)
+    files = {"haproxy.cfg": haproxy_cfg(configuration)} if configuration.frontends else {}
+    return Bundle(
+        bundle=order.bundle,
+        epoch=order.epoch,
+        digest=digest_of(files, configuration.interfaces),
+        files=files,
+        interfaces=configuration.interfaces,
+    )
+
+
+def haproxy_cfg(configuration: Configuration) -> bytes:
+    text = _TEMPLATES.get_template("haproxy.cfg.j2").render(
+        configuration=configuration, descriptors=DESCRIPTORS, stats_socket=STATS_SOCKET, log_socket=LOG_SOCKET
+    )
+    return text.encode()

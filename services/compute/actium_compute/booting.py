@@ -1,0 +1,185 @@
+"""Making an amphora's machine run until its agent answers, and making nothing of it exist."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+
+from actium_compute.acquaintance import Acquaintances
+from actium_compute.agent_client import AGENT_PORT, AgentClient, Agents
+from actium_compute.authority import Authority
+from actium_compute.configuring import Configuring
+from actium_compute.facts import Facts, Stored
+from actium_compute.journal import Journal
+from actium_compute.next_step import first_configuration
+from actium_compute.plugging import Plugging, machine_port
+from actium_compute.ports import Machine, Machines, MachineWish
+from actium_compute.read_model import queries
+from actium_shared.clock import Clock
+from actium_shared.commands.compute import BootAmphora, ConfigureAmphora, DeleteAmphora
+from actium_shared.crypto import heartbeat_key
+from actium_shared.errors import RetryableError
+from actium_shared.events.amphora import AmphoraBooted, AmphoraBootFailed, AmphoraDeleted
+from actium_shared.events.network import Port
+from actium_shared.message import Event
+from actium_shared.read_model import Database
+
+log = logging.getLogger(__name__)
+
+MACHINE_TIMEOUT_S = 20.0
+AGENT_PATIENCE_S = 3.0
+"""How long one attempt waits for the agent; then it is looked whether the amphora is still wanted."""
+
+AGENT_POLL_S = 0.01
+PUSH_PATIENCE_S = 5.0
+"""For the first configuration to get through; after that the boot is recorded without it."""
+
+KEY_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provisions:
+    """What every amphora gets from its controller."""
+
+    authority: Authority
+    heartbeat_master_key: bytes = field(repr=False)
+    relays: tuple[tuple[str, int], ...]
+    heartbeat_interval_s: float
+
+
+class Booting:
+    """Each method may be repeated after a crash at any point."""
+
+    def __init__(
+        self,
+        *,
+        machines: Machines,
+        provisions: Provisions,
+        configuring: Configuring,
+        agents: Agents,
+        plugging: Plugging,
+        journal: Journal,
+        database: Database,
+        acquaintances: Acquaintances,
+        clock: Clock,
+    ) -> None:
+        self._machines = machines
+        self._provisions = provisions
+        self._configuring = configuring
+        self._agents = agents
+        self._plugging = plugging
+        self._journal = journal
+        self._database = database
+        self._acquaintances = acquaintances
+        self._clock = clock
+
+    async def boot(self, facts: Facts, order: Stored[BootAmphora]) -> None:
+        """
+        Make it run and answer, configure it if it is known how by then, and record all of that in one commit.
+
+        Raises:
+            RetryableError: not yet.
+            PermanentError: it will never be possible.
+        """
+        acquaintance = self._acquaintances.of(facts.amphora_id)
+        acquaintance.rebooted()
+        self._agents.forget(facts.amphora_id)
+        machine = await self._machines.boot(self._machine_wish(facts, order.order), timeout_s=MACHINE_TIMEOUT_S)
+        await self._plugging.plug(facts, (order.order.vip_port_id,))
+        expires_at = await self._agent_answers(facts)
+        booted = self._booted(facts, order.order, machine, expires_at)
+        facts = await self._look_again(facts)
+        configuration = first_configuration(facts)
+        configured = await self._first_configuration(facts, configuration) if configuration else ()
+        cause = configuration.order if configuration and configured else order.order
+        await self._journal.append(facts, booted, *configured, order_id=cause.order_id)
+        acquaintance.runs = True
+
+    async def give_up(self, facts: Facts, order: Stored[BootAmphora], reason: str) -> None:
+        """Clear away what there is of it and record that it will not come."""
+        await self._machines.delete(facts.amphora_id, timeout_s=MACHINE_TIMEOUT_S)
+        event = AmphoraBootFailed(amphora_id=facts.amphora_id, appliance_id=facts.appliance_id, reason=reason)
+        await self._journal.append(facts, event, order_id=order.order.order_id)
+
+    async def delete(self, facts: Facts, order: Stored[DeleteAmphora]) -> None:
+        """Make nothing of it exist, and record it."""
+        self._agents.forget(facts.amphora_id)
+        await self._machines.delete(facts.amphora_id, timeout_s=MACHINE_TIMEOUT_S)
+        event = AmphoraDeleted(amphora_id=facts.amphora_id, appliance_id=facts.appliance_id)
+        await self._journal.append(facts, event, order_id=order.order.order_id)
+
+    async def _look_again(self, facts: Facts) -> Facts:
+        newer = await self._database.read(lambda connection: queries.facts(connection, facts.amphora_id))
+        return facts if newer is None else newer
+
+    def _machine_wish(self, facts: Facts, order: BootAmphora) -> MachineWish:
+        management = facts.ports[order.management_port_id]
+        return MachineWish(
+            amphora_id=facts.amphora_id,
+            image_tag=order.image_tag,
+            management_port=machine_port(management),
+            files=self._files(facts, management),
+            avoid_hosts=frozenset(order.avoid_hosts),
+        )
+
+    def _files(self, facts: Facts, management: Port) -> Mapping[str, bytes]:
+        provisions = self._provisions
+        settings = {
+            "amphora_id": facts.amphora_id,
+            "listen_address": management.address,
+            "listen_port": AGENT_PORT,
+            "relays": provisions.relays,
+            "heartbeat_interval_s": provisions.heartbeat_interval_s,
+            "heartbeat_key_version": KEY_VERSION,
+        }
+        return {
+            "amphora.json": msgspec.json.encode(settings),
+            "agent.pem": provisions.authority.issue(facts.amphora_id).pem,
+            "ca.pem": provisions.authority.certificate_pem,
+            "heartbeat.key": heartbeat_key(provisions.heartbeat_master_key, facts.amphora_id, KEY_VERSION),
+        }
+
+    async def _agent_answers(self, facts: Facts) -> datetime:
+        """Wait for the agent and give the end of its certificate, which an earlier attempt may have made."""
+        agent = self._configuring.agent(facts)
+        give_up = self._clock.monotonic() + AGENT_PATIENCE_S
+        while True:
+            try:
+                await agent.status()
+            except RetryableError:
+                if self._clock.monotonic() >= give_up:
+                    raise
+                await self._clock.sleep(AGENT_POLL_S)
+            else:
+                return _shown(agent)
+
+    async def _first_configuration(self, facts: Facts, wish: Stored[ConfigureAmphora]) -> tuple[Event, ...]:
+        give_up = self._clock.monotonic() + PUSH_PATIENCE_S
+        while True:
+            try:
+                return (await self._configuring.push(facts, wish),)
+            except RetryableError as exc:
+                log.warning("first configuration fails", extra={"amphora": facts.amphora_id, "error": str(exc)})
+                if self._clock.monotonic() >= give_up:
+                    return ()
+                await self._clock.sleep(AGENT_POLL_S)
+
+    def _booted(self, facts: Facts, order: BootAmphora, machine: Machine, expires_at: datetime) -> AmphoraBooted:
+        return AmphoraBooted(
+            amphora_id=facts.amphora_id,
+            appliance_id=facts.appliance_id,
+            compute_id=machine.compute_id,
+            host=machine.host,
+            image_tag=order.image_tag,
+            management_address=facts.ports[order.management_port_id].address,
+            heartbeat_key_version=KEY_VERSION,
+            certificate_expires_at=expires_at,
+        )
+
+
+def _shown(agent: AgentClient) -> datetime:
+    if agent.certificate_expires_at is None:
+        raise RetryableError(f"agent at {agent.address} has shown no certificate")
+    return agent.certificate_expires_at

@@ -1,0 +1,120 @@
+"""Events to rows: compute's own, and the network's ports. No IO but the connection."""
+
+from collections.abc import Sequence
+
+import msgspec
+import sqlalchemy as sa
+
+from actium_compute.facts import Stage
+from actium_compute.read_model.tables import AMPHORAE, ATTACHMENTS, ORDERS, PORTS
+from actium_shared import streams
+from actium_shared.event_store import Recorded
+from actium_shared.events.amphora import (
+    AmphoraBooted,
+    AmphoraBootFailed,
+    AmphoraConfigurationRefused,
+    AmphoraConfigured,
+    AmphoraDeleted,
+    AmphoraEvent,
+)
+from actium_shared.events.network import PortCreated, PortDeleted
+from actium_shared.message import Event
+from actium_shared.read_model import Database, Positions
+
+OWN = streams.events_of("compute")
+NETWORK = streams.events_of("network")
+
+READS: tuple[type[Event], ...] = (
+    AmphoraBooted,
+    AmphoraBootFailed,
+    AmphoraConfigured,
+    AmphoraConfigurationRefused,
+    AmphoraDeleted,
+    PortCreated,
+    PortDeleted,
+)
+"""The events that this service understands; all others pass by."""
+
+
+class Projector:
+    """Brings the tables up to date, each commit with its position in one transaction."""
+
+    def __init__(self, database: Database, positions: Positions) -> None:
+        self._database = database
+        self._positions = positions
+
+    async def apply(self, commits: Sequence[Recorded]) -> frozenset[str]:
+        """Apply commits in order, all in one transaction, and give the amphorae that they are about."""
+        new = [item for item in commits if item.position.sequence > self._positions.of(item.position.stream)]
+        if not new:
+            return frozenset()
+
+        def change(connection: sa.Connection) -> frozenset[str]:
+            touched = frozenset().union(*(project(connection, item) for item in new))
+            for item in new:
+                self._positions.record(connection, item.position)
+            return touched
+
+        touched = await self._database.write(change)
+        await self._positions.announce(item.position for item in new)
+        return touched
+
+
+def project(connection: sa.Connection, item: Recorded) -> frozenset[str]:
+    """Apply one commit and give the amphorae that it is about."""
+    touched: set[str] = set()
+    for event in item.commit.events:
+        match event:
+            case AmphoraEvent():
+                _update(connection, event, {**_changes(event), "sequence": item.position.sequence})
+                touched.add(event.amphora_id)
+                if isinstance(event, AmphoraDeleted):
+                    _forget(connection, event.amphora_id)
+            case PortCreated(amphora_id=amphora_id, port=port):
+                _forget_port(connection, port.id)
+                body = msgspec.msgpack.encode(port)
+                connection.execute(sa.insert(PORTS).values(port_id=port.id, amphora_id=amphora_id, body=body))
+                touched.add(amphora_id)
+            case PortDeleted(port_id=port_id):
+                _forget_port(connection, port_id)
+            case _:
+                pass  # the network's stream tells more than matters here
+    return frozenset(touched)
+
+
+def _changes(event: AmphoraEvent) -> dict[str, object]:
+    match event:
+        case AmphoraBooted():
+            return {
+                "stage": Stage.BOOTED,
+                "image_tag": event.image_tag,
+                "management_address": event.management_address,
+                "certificate_expires_at_epoch_s": int(event.certificate_expires_at.timestamp()),
+            }
+        case AmphoraBootFailed():
+            return {"stage": Stage.FAILED}
+        case AmphoraConfigured(bundle=bundle, digest=digest):
+            return {"configured_bundle": bundle, "digest": digest}
+        case AmphoraConfigurationRefused(bundle=bundle):
+            return {"refused_bundle": bundle}
+        case AmphoraDeleted():
+            return {"stage": Stage.DELETED}
+        case _:
+            return {}
+
+
+def _update(connection: sa.Connection, event: AmphoraEvent, values: dict[str, object]) -> None:
+    of = AMPHORAE.c.amphora_id == event.amphora_id
+    if not connection.execute(sa.update(AMPHORAE).where(of).values(values)).rowcount:
+        new = {"amphora_id": event.amphora_id, "appliance_id": event.appliance_id, "stage": Stage.WISHED}
+        connection.execute(sa.insert(AMPHORAE).values({**new, **values}))
+
+
+def _forget(connection: sa.Connection, amphora_id: str) -> None:
+    # The row itself stays: it is what makes late orders recognisable as such.
+    for table in (ORDERS, ATTACHMENTS):
+        connection.execute(sa.delete(table).where(table.c.amphora_id == amphora_id))
+
+
+def _forget_port(connection: sa.Connection, port_id: str) -> None:
+    connection.execute(sa.delete(PORTS).where(PORTS.c.port_id == port_id))

@@ -1,0 +1,176 @@
+"""What is asked of the tables, and what is written to them besides events: orders, and which ports are plugged in."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from actium_compute.facts import Facts, Stage, Stored
+from actium_compute.read_model.tables import AMPHORAE, ATTACHMENTS, ORDERS, PORTS
+from actium_shared.codec import CODEC
+from actium_shared.commands.compute import AmphoraOrder, BootAmphora, ConfigureAmphora, DeleteAmphora
+from actium_shared.errors import UnreadableError
+from actium_shared.events.network import Port
+from actium_shared.ids import AmphoraId, ApplianceId, PortId
+
+
+class Purpose(StrEnum):
+    BOOT = "boot"
+    CONFIGURE = "configure"
+    DELETE = "delete"
+    APPLIED = "applied"
+
+
+_PURPOSES: dict[type[AmphoraOrder], Purpose] = {
+    BootAmphora: Purpose.BOOT,
+    ConfigureAmphora: Purpose.CONFIGURE,
+    DeleteAmphora: Purpose.DELETE,
+}
+
+
+def put_order(connection: sa.Connection, stored: Stored[AmphoraOrder]) -> bool:
+    """Keep an order and give True, unless it comes too late to matter: after a newer one, or after the end."""
+    order = stored.order
+    purpose = _PURPOSES[type(order)]
+    stage = connection.scalar(sa.select(AMPHORAE.c.stage).where(AMPHORAE.c.amphora_id == order.amphora_id))
+    if stage == Stage.DELETED or _number_of(connection, order.amphora_id, purpose) >= _number(order):
+        return False
+    if _number_of(connection, order.amphora_id, Purpose.DELETE) > NEVER:
+        return False
+    _replace_order(connection, purpose, stored)
+    return True
+
+
+def put_applied(connection: sa.Connection, stored: Stored[ConfigureAmphora]) -> None:
+    """Keep what the agent took."""
+    _replace_order(connection, Purpose.APPLIED, stored)
+
+
+NEVER = (0, 0)
+"""Before every order's number."""
+
+
+def _number(order: AmphoraOrder) -> tuple[int, int]:
+    return (order.epoch, order.bundle) if isinstance(order, ConfigureAmphora) else (1, 1)
+
+
+def _number_of(connection: sa.Connection, amphora_id: str, purpose: Purpose) -> tuple[int, int]:
+    of = (ORDERS.c.amphora_id == amphora_id, ORDERS.c.purpose == purpose)
+    row = connection.execute(sa.select(ORDERS.c.epoch, ORDERS.c.bundle).where(*of)).first()
+    return (row.epoch, row.bundle) if row else NEVER
+
+
+def _replace_order(connection: sa.Connection, purpose: Purpose, stored: Stored[AmphoraOrder]) -> None:
+    order = stored.order
+    epoch, bundle = _number(order)
+    of = (ORDERS.c.amphora_id == order.amphora_id, ORDERS.c.purpose == purpose)
+    connection.execute(sa.delete(ORDERS).where(*of))
+    connection.execute(
+        sa.insert(ORDERS).values(
+            amphora_id=order.amphora_id,
+            purpose=purpose,
+            epoch=epoch,
+            bundle=bundle,
+            type=order.TYPE,
+            version=order.VERSION,
+            body=CODEC.encode(order),
+            correlation_id=stored.correlation_id,
+            traceparent=stored.traceparent,
+            received_at_epoch_s=stored.received_at.timestamp(),
+        )
+    )
+
+
+def facts(connection: sa.Connection, amphora_id: str) -> Facts | None:
+    """Give all that is known of an amphora, None for one that nobody ever named."""
+    row = connection.execute(sa.select(AMPHORAE).where(AMPHORAE.c.amphora_id == amphora_id)).mappings().first()
+    orders = {
+        Purpose(item["purpose"]): _stored(item)
+        for item in connection.execute(sa.select(ORDERS).where(ORDERS.c.amphora_id == amphora_id)).mappings()
+    }
+    if row is None and not orders:
+        return None
+    appliance_id = row["appliance_id"] if row else next(iter(orders.values())).order.appliance_id
+    return Facts(
+        amphora_id=AmphoraId(amphora_id),
+        appliance_id=ApplianceId(appliance_id),
+        boot=orders.get(Purpose.BOOT),
+        configure=orders.get(Purpose.CONFIGURE),
+        delete=orders.get(Purpose.DELETE),
+        applied=orders.get(Purpose.APPLIED),
+        ports=_ports(connection, amphora_id),
+        attached=_attached(connection, amphora_id),
+        **(_recorded(row) if row else {}),
+    )
+
+
+def _recorded(row: Any) -> dict[str, Any]:
+    expires_at_epoch_s = row["certificate_expires_at_epoch_s"]
+    return {
+        "stage": Stage(row["stage"]),
+        "sequence": row["sequence"],
+        "image_tag": row["image_tag"],
+        "management_address": row["management_address"],
+        "certificate_expires_at": datetime.fromtimestamp(expires_at_epoch_s, UTC) if expires_at_epoch_s else None,
+        "configured_bundle": row["configured_bundle"],
+        "refused_bundle": row["refused_bundle"],
+        "digest": row["digest"],
+    }
+
+
+def _stored(row: Any) -> Stored[Any]:
+    order = CODEC.decode(row["type"], row["version"], row["body"])
+    if not isinstance(order, AmphoraOrder):
+        raise UnreadableError(f"{row['type']} is not an order for an amphora")
+    return Stored(
+        order=order,
+        correlation_id=row["correlation_id"],
+        traceparent=row["traceparent"],
+        received_at=datetime.fromtimestamp(row["received_at_epoch_s"], UTC),
+    )
+
+
+def _ports(connection: sa.Connection, amphora_id: str) -> dict[PortId, Port]:
+    bodies = connection.scalars(sa.select(PORTS.c.body).where(PORTS.c.amphora_id == amphora_id))
+    ports = [msgspec.msgpack.decode(body, type=Port) for body in bodies]
+    return {port.id: port for port in ports}
+
+
+def _attached(connection: sa.Connection, amphora_id: str) -> frozenset[PortId]:
+    found = connection.scalars(sa.select(ATTACHMENTS.c.port_id).where(ATTACHMENTS.c.amphora_id == amphora_id))
+    return frozenset(PortId(port_id) for port_id in found)
+
+
+def add_attachments(connection: sa.Connection, amphora_id: str, port_ids: Iterable[str]) -> None:
+    port_ids = list(port_ids)
+    remove_attachments(connection, amphora_id, port_ids)
+    for port_id in port_ids:
+        connection.execute(sa.insert(ATTACHMENTS).values(amphora_id=amphora_id, port_id=port_id))
+
+
+def remove_attachments(connection: sa.Connection, amphora_id: str, port_ids: Iterable[str]) -> None:
+    of = (ATTACHMENTS.c.amphora_id == amphora_id, ATTACHMENTS.c.port_id.in_(list(port_ids)))
+    connection.execute(sa.delete(ATTACHMENTS).where(*of))
+
+
+def unfinished(connection: sa.Connection) -> list[str]:
+    """Give the amphorae that exist or shall."""
+    known = connection.scalars(sa.select(AMPHORAE.c.amphora_id).where(AMPHORAE.c.stage != Stage.DELETED))
+    ordered = connection.scalars(sa.select(ORDERS.c.amphora_id).distinct())
+    return sorted({*known, *ordered})
+
+
+def booted(connection: sa.Connection) -> frozenset[str]:
+    """Give the amphorae that should be running, by the log."""
+    return frozenset(connection.scalars(sa.select(AMPHORAE.c.amphora_id).where(AMPHORAE.c.stage == Stage.BOOTED)))
+
+
+def count_by_stage(connection: sa.Connection) -> dict[str, int]:
+    """Give how many amphorae are at each stage, the deleted left out."""
+    rows = connection.execute(
+        sa.select(AMPHORAE.c.stage, sa.func.count()).where(AMPHORAE.c.stage != Stage.DELETED).group_by(AMPHORAE.c.stage)
+    )
+    return {str(stage): int(count) for stage, count in rows}

@@ -1,0 +1,62 @@
+"""
+The tables. `amphorae` and `ports` come from the log: deleted, they come back equal.
+
+`orders` and `attachments` are promises and deeds that are on no log: without them the planner's repeated orders are worked
+from the start.
+"""
+
+import sqlalchemy as sa
+
+from actium_shared.read_model import positions_table
+
+METADATA = sa.MetaData()
+
+POSITIONS = positions_table(METADATA)
+
+AMPHORAE = sa.Table(
+    "amphorae",
+    METADATA,
+    sa.Column("amphora_id", sa.String(36), primary_key=True),
+    sa.Column("appliance_id", sa.String(36), nullable=False),
+    sa.Column("stage", sa.String(16), nullable=False, index=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("image_tag", sa.String(128)),
+    sa.Column("management_address", sa.String(45)),
+    sa.Column("certificate_expires_at_epoch_s", sa.BigInteger),
+    sa.Column("configured_bundle", sa.BigInteger, nullable=False, default=0),
+    sa.Column("refused_bundle", sa.BigInteger, nullable=False, default=0),
+    sa.Column("digest", sa.String(64)),
+)
+"""`sequence` is the amphora's last commit: what the next append expects."""
+
+PORTS = sa.Table(
+    "ports",
+    METADATA,
+    sa.Column("port_id", sa.String(36), primary_key=True),
+    sa.Column("amphora_id", sa.String(36), nullable=False, index=True),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
+
+ORDERS = sa.Table(
+    "orders",
+    METADATA,
+    sa.Column("amphora_id", sa.String(36), primary_key=True),
+    sa.Column("purpose", sa.String(16), primary_key=True),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("bundle", sa.BigInteger, nullable=False),
+    sa.Column("type", sa.String(64), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("correlation_id", sa.String(128), nullable=False),
+    sa.Column("traceparent", sa.String(64)),
+    sa.Column("received_at_epoch_s", sa.Float, nullable=False),
+)
+"""The newest of each purpose: boot, configure, delete; and applied, the configuration that the agent last took."""
+
+ATTACHMENTS = sa.Table(
+    "attachments",
+    METADATA,
+    sa.Column("amphora_id", sa.String(36), primary_key=True),
+    sa.Column("port_id", sa.String(36), primary_key=True),
+)
+"""Ports that may be plugged in: written before plugging, removed after unplugging."""

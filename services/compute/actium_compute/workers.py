@@ -1,0 +1,185 @@
+"""One worker per amphora that has something to do: chooses the next step, has it done, and again, until nothing is left."""
+
+import asyncio
+import logging
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+
+from actium_compute.acquaintance import Acquaintances
+from actium_compute.booting import Booting
+from actium_compute.configuring import Configuring
+from actium_compute.facts import Facts, Stage, Stored
+from actium_compute.next_step import Boot, Check, Configure, Delete, GiveUp, Idle, Step, Wait, next_step
+from actium_compute.ports import Machines
+from actium_compute.read_model import queries
+from actium_shared.clock import Clock
+from actium_shared.commands.compute import AmphoraOrder
+from actium_shared.errors import PermanentError, RetryableError, VersionConflictError
+from actium_shared.read_model import Database
+from actium_shared.telemetry import correlation_id, span
+
+log = logging.getLogger(__name__)
+
+BOOTS_AT_ONCE = 4
+"""A boot is mostly the start of a Python: more at once make all of them late."""
+
+STEPS_AT_ONCE = 32
+RETRY_FIRST_S = 0.05
+RETRY_MOST_S = 1.0
+FAULT_RETRY_S = 5.0
+"""After a fault of ours, which will hardly mend itself."""
+
+
+class Workers:
+    """Owns the workers; `run` is their life, `wake` makes one look again."""
+
+    def __init__(
+        self,
+        *,
+        booting: Booting,
+        configuring: Configuring,
+        machines: Machines,
+        database: Database,
+        acquaintances: Acquaintances,
+        clock: Clock,
+    ) -> None:
+        self._booting = booting
+        self._configuring = configuring
+        self._machines = machines
+        self._database = database
+        self._acquaintances = acquaintances
+        self._clock = clock
+        self._woken: dict[str, asyncio.Event] = {}
+        self._new: asyncio.Queue[str] = asyncio.Queue()
+        self._boots = asyncio.Semaphore(BOOTS_AT_ONCE)
+        self._steps = asyncio.Semaphore(STEPS_AT_ONCE)
+
+    def wake(self, amphora_id: str) -> None:
+        """Something new is known of the amphora."""
+        if amphora_id in self._woken:
+            self._woken[amphora_id].set()
+        else:
+            self._woken[amphora_id] = asyncio.Event()
+            self._new.put_nowait(amphora_id)
+
+    async def run(self) -> None:
+        """Take stock, then work for ever."""
+        await self._take_stock()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                amphora_id = await self._new.get()
+                group.create_task(self._work(amphora_id), name=f"amphora {amphora_id}")
+
+    def status(self) -> dict[str, object]:
+        return {"amphorae_worked_on": len(self._woken)}
+
+    async def _take_stock(self) -> None:
+        """See which machines still run, and wake a worker for every amphora."""
+        while True:
+            try:
+                running = await self._machines.running()
+                break
+            except RetryableError as exc:
+                log.info("machines cannot be seen yet", extra={"error": str(exc)})
+                await self._clock.sleep(RETRY_FIRST_S)
+        for amphora_id in await self._database.read(queries.booted):
+            machine = running.get(amphora_id)
+            self._acquaintances.of(amphora_id).runs = machine is not None and machine.powered
+        wanted = await self._database.read(queries.unfinished)
+        if unknown := sorted(running.keys() - set(wanted)):
+            log.warning("machines that nobody ordered", extra={"amphorae": unknown})
+        for amphora_id in wanted:
+            self.wake(amphora_id)
+
+    async def _work(self, amphora_id: str) -> None:
+        woken = self._woken[amphora_id]
+        delay_s = RETRY_FIRST_S
+        while True:
+            woken.clear()
+            try:
+                facts, step = await self._look(amphora_id)
+            except Exception:  # one amphora's trouble must not end the others' workers
+                log.exception("cannot be looked at", extra={"amphora": amphora_id})
+                await self._clock.sleep(FAULT_RETRY_S)
+                continue
+            if isinstance(step, Idle) or facts is None:
+                if woken.is_set():
+                    continue
+                del self._woken[amphora_id]
+                if facts is None or facts.stage is Stage.DELETED:
+                    self._acquaintances.forget(amphora_id)
+                return
+            if isinstance(step, Wait):
+                await self._pause(woken, self._seconds_until(step.until))
+                continue
+            if await self._attempt(facts, step):
+                delay_s = RETRY_FIRST_S
+            else:
+                await self._pause(woken, delay_s)
+                delay_s = min(2 * delay_s, RETRY_MOST_S)
+
+    async def _look(self, amphora_id: str) -> tuple[Facts | None, Step]:
+        facts = await self._database.read(lambda connection: queries.facts(connection, amphora_id))
+        if facts is None:
+            return None, Idle()
+        known = self._acquaintances.of(amphora_id)
+        return facts, next_step(facts, self._clock.now(), runs=known.runs, checked=known.checked)
+
+    async def _attempt(self, facts: Facts, step: Boot | GiveUp | Check | Configure | Delete) -> bool:
+        """Do the step and tell whether it is done; if not, it is to be chosen afresh a little later."""
+        order = _order_of(step)
+        token = correlation_id.set(order.correlation_id)
+        details = {"amphora": facts.amphora_id, "step": type(step).__name__, "order": order.order.order_id}
+        try:
+            with span(f"amphora {details['step']}", traceparent=order.traceparent):
+                async with self._limit(step):
+                    await self._do(facts, step)
+            log.info("done", extra=details)
+            return True
+        except (RetryableError, VersionConflictError) as exc:
+            log.warning("again: %s", exc, extra=details)
+            await self._see_whether_it_runs(facts, step)
+        except Exception:  # as above
+            log.exception("failed", extra=details)
+            await self._clock.sleep(FAULT_RETRY_S)
+        finally:
+            correlation_id.reset(token)
+        return False
+
+    async def _do(self, facts: Facts, step: Step) -> None:
+        match step:
+            case Boot(order=order):
+                try:
+                    await self._booting.boot(facts, order)
+                except PermanentError as exc:
+                    await self._booting.give_up(facts, order, str(exc))
+            case GiveUp(order=order, reason=reason):
+                await self._booting.give_up(facts, order, reason)
+            case Check(configuration=configuration):
+                await self._configuring.check(facts, configuration)
+            case Configure(order=order):
+                await self._configuring.configure(facts, order)
+            case Delete(order=order):
+                await self._booting.delete(facts, order)
+
+    async def _see_whether_it_runs(self, facts: Facts, step: Step) -> None:
+        # An agent that does not answer may be busy, or its machine may be off and has to be booted again.
+        if isinstance(step, Check | Configure):
+            self._acquaintances.of(facts.amphora_id).runs = await self._machines.power(facts.amphora_id)
+
+    def _limit(self, step: Step) -> AbstractAsyncContextManager[None]:
+        return self._boots if isinstance(step, Boot) else self._steps
+
+    def _seconds_until(self, moment: datetime | None) -> float | None:
+        return None if moment is None else max(0.0, (moment - self._clock.now()).total_seconds())
+
+    async def _pause(self, woken: asyncio.Event, seconds: float | None) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await woken.wait()
+        except TimeoutError:
+            return
+
+
+def _order_of(step: Boot | GiveUp | Check | Configure | Delete) -> Stored[AmphoraOrder]:
+    return step.configuration if isinstance(step, Check) else step.order

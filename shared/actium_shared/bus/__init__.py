@@ -1,0 +1,21 @@
+"""
+The bus: `Bus` is all that services see of it. Only this package speaks NATS.
+
+`connection`: to be connected or not. `jetstream`: streams. `pull`, `feeds`: reading them, orders. `asks`: questions and
+replies. `stream_settings`: what the server is told of a stream.
+"""
+
+from actium_shared.bus.asks import ASK_TIMEOUT_S, Asks, Question
+from actium_shared.bus.feeds import Feeds
+from actium_shared.bus.jetstream import ApiError
+from actium_shared.bus.pull import Delivery
+
+__all__ = ["ASK_TIMEOUT_S", "ApiError", "Bus", "Delivery", "Question"]
+
+
+class Bus(Feeds, Asks):
+    """
+    One connection of one service, made with `async with`.
+
+    It reconnects by itself, for ever; what cannot be mended so is told by `failed`, and ends the service.
+    """

@@ -1,0 +1,224 @@
+"""The real API and planner, a bus, and a network and a compute service that do at once what they are told."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from actium_api.main import main as api_main
+from actium_api.settings import ApiSettings
+from actium_planner.main import main as planner_main
+from actium_planner.settings import PlannerSettings
+from actium_shared.bus import Bus, Question
+from actium_shared.commands.compute import BootAmphora, ConfigureAmphora, DeleteAmphora
+from actium_shared.commands.network import FindSubnet, ReleaseVip, ReserveVip, SettlePorts, VipReservation
+from actium_shared.event_store import JetStreamEventStore, commit_envelope
+from actium_shared.events.amphora import (
+    AmphoraBooted,
+    AmphoraConfigurationRefused,
+    AmphoraConfigured,
+    AmphoraDeleted,
+)
+from actium_shared.events.network import Port, PortCreated, PortsSettled, VipReleased
+from actium_shared.ids import PortId, derived_id
+from actium_shared.message import Accepted, Commit, Event, Order, Position, Reason, Rejected, Reply, WorkCause
+from actium_shared.service import Service
+from actium_shared.streams import event_subject
+from actium_shared.testing.nats_server import NatsServer
+from builders import PUBLIC, TENANT, an_id, vip
+
+DEADLINE_S = 20.0
+UNKNOWN_SUBNET = an_id("no such subnet")
+
+
+@dataclass
+class Writer:
+    """Appends one service's commits, knowing each aggregate's last sequence."""
+
+    owner: str
+    bus: Bus
+    _sequences: dict[str, int] = field(default_factory=dict)
+
+    async def append(self, aggregate: str, aggregate_id: str, *events: Event, order_id: str) -> None:
+        subject = event_subject(self.owner, aggregate, aggregate_id)
+        commit = Commit(
+            id=derived_id("test", self.owner, order_id, *(event.TYPE for event in events)),
+            events=events,
+            cause=WorkCause(order_id=order_id),
+            decided_at=datetime.now(UTC),
+        )
+        envelope = commit_envelope(commit, source=self.owner, correlation_id="test")
+        expected = self._sequences.get(subject, 0)
+        position = await JetStreamEventStore(self.bus).append(subject, commit, expected=expected, envelope=envelope)
+        self._sequences[subject] = position.sequence
+
+
+class Fleet:
+    """What compute and network would do; a bundle in `refused` is refused by every amphora."""
+
+    def __init__(self, network: Bus, compute: Bus) -> None:
+        self._network, self._compute = Writer("network", network), Writer("compute", compute)
+        self._booted: set[str] = set()
+        self.refuses = False
+
+    async def answer(self, question: Question) -> Reply:
+        match question.command:
+            case ReserveVip(address="203.0.113.66"):
+                return Rejected(reason=Reason.CONFLICT, detail="203.0.113.66 is taken", field="vip_address")
+            case ReserveVip(address=address, load_balancer_id=lb_id):
+                own = vip(address=address or "203.0.113.100", port_id=PortId(derived_id("vip-port", lb_id)))
+                return VipReservation(vip=own, position=Position("EVENTS_NETWORK", 0))
+            case FindSubnet(subnet_id=subnet_id) if subnet_id not in (PUBLIC, TENANT):
+                return Rejected(reason=Reason.INVALID, detail=f"Subnet {subnet_id} not found.", field="subnet_id")
+            case _:
+                return Accepted(position=Position("EVENTS_NETWORK", 0))
+
+    async def settle(self, order: Order) -> None:
+        assert isinstance(order, SettlePorts)
+        created = [
+            PortCreated(amphora_id=order.amphora_id, appliance_id=order.appliance_id, port=_port(wish.id))
+            for wish in order.ports
+        ]
+        settled = PortsSettled(amphora_id=order.amphora_id, appliance_id=order.appliance_id, revision=order.revision)
+        await self._network.append("port", order.amphora_id, *created, settled, order_id=order.order_id)
+
+    async def release(self, order: Order) -> None:
+        assert isinstance(order, ReleaseVip)
+        released = VipReleased(load_balancer_id=order.load_balancer_id, reason="deleted")
+        await self._network.append("vip", order.load_balancer_id, released, order_id=order.order_id)
+
+    async def boot(self, order: Order) -> None:
+        """Left to the configuration: both are told in one commit."""
+
+    async def configure(self, order: Order) -> None:
+        assert isinstance(order, ConfigureAmphora)
+        about: dict[str, Any] = {"amphora_id": order.amphora_id, "appliance_id": order.appliance_id}
+        events: list[Event] = []
+        if order.amphora_id not in self._booted:
+            self._booted.add(order.amphora_id)
+            events.append(
+                AmphoraBooted(
+                    **about,
+                    compute_id=an_id("machine"),
+                    host="host-1",
+                    image_tag="default",
+                    management_address="10.250.1.1",
+                    heartbeat_key_version=1,
+                    certificate_expires_at=datetime.now(UTC) + timedelta(days=30),
+                )
+            )
+        if self.refuses:
+            events.append(AmphoraConfigurationRefused(**about, bundle=order.bundle, reason="no such keyword"))
+        else:
+            events.append(AmphoraConfigured(**about, bundle=order.bundle, digest="d", result="reload", took_ms=1.0))
+        await self._compute.append("amphora", order.amphora_id, *events, order_id=order.order_id)
+
+    async def delete(self, order: Order) -> None:
+        assert isinstance(order, DeleteAmphora)
+        deleted = AmphoraDeleted(amphora_id=order.amphora_id, appliance_id=order.appliance_id)
+        await self._compute.append("amphora", order.amphora_id, deleted, order_id=order.order_id)
+
+
+def _port(port_id: PortId) -> Port:
+    return Port(
+        id=port_id,
+        network_id=vip().network_id,
+        subnet_id=PUBLIC,
+        address="203.0.113.101",
+        prefix_length=24,
+        mac="02:00:00:00:00:01",
+        mtu=1500,
+    )
+
+
+@dataclass
+class World:
+    client: httpx.AsyncClient
+    fleet: Fleet
+    api_settings: ApiSettings
+    restart_api: Callable[[], Awaitable[None]]
+
+    async def wait_for(self, path: str, status: str) -> dict[str, object]:
+        """Poll like a client does, until the one resource there has the provisioning status, and give it."""
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                response = await self.client.get(path)
+                (document,) = response.json().values()
+                if document["provisioning_status"] == status:
+                    return dict(document)
+                await asyncio.sleep(0.02)
+
+    async def wait_until_gone(self, path: str) -> None:
+        async with asyncio.timeout(DEADLINE_S):
+            while (await self.client.get(path)).status_code != 404:
+                await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def running(nats_server: NatsServer, folder: Path) -> AsyncIterator[World]:
+    """Run everything."""
+    passwords = {}
+    for user in ("api", "planner"):
+        passwords[user] = folder / user
+        passwords[user].write_text(nats_server.password(user))
+    api_settings = ApiSettings(
+        nats_url=nats_server.url,
+        nats_password_file=passwords["api"],
+        listen_port=_free_port(),
+        database_url=f"sqlite:///{folder}/api.sqlite",
+        facade=True,
+    )
+    planner_settings = PlannerSettings(nats_url=nats_server.url, nats_password_file=passwords["planner"])
+    tasks: dict[str, asyncio.Task[None]] = {}
+    files = [folder / f"api.sqlite{suffix}" for suffix in ("", "-wal", "-shm")]
+
+    async def restart_api() -> None:
+        await _end([tasks.pop("api")])
+        for file in files:
+            file.unlink(missing_ok=True)
+        tasks["api"] = asyncio.create_task(api_main(api_settings))
+        await _answers(client)
+
+    async with nats_server.bus("network") as network, nats_server.bus("compute") as compute:
+        fleet = Fleet(network, compute)
+        await network.serve_asks("network", fleet.answer)
+        services = (Service("network", network), Service("compute", compute))
+        services[0].orders({SettlePorts: fleet.settle, ReleaseVip: fleet.release})
+        services[1].orders({BootAmphora: fleet.boot, ConfigureAmphora: fleet.configure, DeleteAmphora: fleet.delete})
+        tasks |= {service.name: asyncio.create_task(service.run()) for service in services}
+        tasks["planner"] = asyncio.create_task(planner_main(planner_settings))
+        tasks["api"] = asyncio.create_task(api_main(api_settings))
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{api_settings.listen_port}", timeout=30.0) as client:
+            await _answers(client)
+            try:
+                yield World(client=client, fleet=fleet, api_settings=api_settings, restart_api=restart_api)
+            finally:
+                await _end(list(tasks.values()))
+
+
+async def _answers(client: httpx.AsyncClient) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            try:
+                (await client.get("/")).raise_for_status()
+                return
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])

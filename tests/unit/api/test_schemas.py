@@ -1,0 +1,327 @@
+"""Bodies: upstream's coercions, what null means, and refusals that name the field."""
+
+from typing import Any
+
+import pytest
+
+from actium_api.faults import Fault
+from actium_api.schemas import health_monitor, listener, load_balancer, member, pool
+from actium_api.schemas.fields import parse
+from actium_api.schemas.health_monitor import HealthMonitorPost, HealthMonitorPut
+from actium_api.schemas.listener import ListenerPost, ListenerPut
+from actium_api.schemas.load_balancer import LoadBalancerPost, LoadBalancerPut
+from actium_api.schemas.member import MemberPost, MemberPut
+from actium_api.schemas.pool import Persistence, PoolPost, PoolPut
+from actium_shared.commands.planner import ListenerChanges, LoadBalancerChanges, MemberChanges
+from builders import LB, POOL, PUBLIC, an_id
+
+
+class CountingIds:
+    def __init__(self) -> None:
+        self._count = 0
+
+    def new(self) -> str:
+        self._count += 1
+        return f"id-{self._count}"
+
+
+def a_listener(**fields: Any) -> ListenerPost:
+    sent = {"loadbalancer_id": LB, "protocol": "HTTP", "protocol_port": 80} | fields
+    return parse(ListenerPost, "listener", sent)
+
+
+def a_pool(**fields: Any) -> PoolPost:
+    return parse(PoolPost, "pool", {"loadbalancer_id": LB, "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"} | fields)
+
+
+def a_member(**fields: Any) -> MemberPost:
+    return parse(MemberPost, "member", {"address": "10.0.0.1", "protocol_port": 80} | fields)
+
+
+def a_monitor(**fields: Any) -> HealthMonitorPost:
+    sent = {"pool_id": POOL, "type": "HTTP", "delay": 1, "timeout": 1, "max_retries": 1} | fields
+    return parse(HealthMonitorPost, "healthmonitor", sent)
+
+
+def a_load_balancer(**fields: Any) -> LoadBalancerPost:
+    return parse(LoadBalancerPost, "loadbalancer", {"vip_subnet_id": PUBLIC} | fields)
+
+
+def refused(status: int, *words: str) -> Any:
+    """Expect a refusal whose text holds these words in this order."""
+    return pytest.raises(Fault, match=".*".join(words), check=lambda fault: fault.status == status)
+
+
+@pytest.mark.parametrize(("sent", "meant"), [(True, True), (0, False), ("yes", True), ("off", False), (2.5, True)])
+def test_booleans_are_taken_as_upstream_does(sent: object, meant: bool) -> None:
+    assert a_listener(admin_state_up=sent).admin_state_up is meant
+
+
+@pytest.mark.parametrize("sent", ["TRUE", "", "maybe", []])
+def test_other_booleans_are_refused(sent: object) -> None:
+    with refused(400, "admin_state_up"):
+        a_listener(admin_state_up=sent)
+
+
+@pytest.mark.parametrize(("sent", "meant"), [("8081", 8081), (80.5, 80), (True, 1)])
+def test_integers_are_taken_as_upstream_does(sent: object, meant: int) -> None:
+    assert a_listener(protocol_port=sent).protocol_port == meant
+
+
+@pytest.mark.parametrize("sent", ["80.5", "abc", 0, 65536, None, [], "1" * 50])
+def test_other_ports_are_refused_by_name(sent: object) -> None:
+    with refused(400, "protocol_port"):
+        a_listener(protocol_port=sent)
+
+
+def test_a_string_must_be_one() -> None:
+    with refused(400, "name", "5"):
+        a_listener(name=5)
+
+
+def test_ids_are_taken_in_any_spelling_and_kept_in_one() -> None:
+    assert a_pool(loadbalancer_id=LB.upper().replace("-", "")).loadbalancer_id == LB
+    with refused(400, "loadbalancer_id", "UUID"):
+        a_pool(loadbalancer_id="")
+
+
+def test_addresses_stay_as_written_and_ranges_do_not() -> None:
+    assert a_member(address="2001:DB8::0001").address == "2001:DB8::0001"
+    assert a_listener(allowed_cidrs=["10.0.0.7/8", "10.0.0.0/8", "::1"]).allowed_cidrs == ("10.0.0.0/8", "::1/128")
+    with refused(400, "address"):
+        a_member(address="10.0.0.256")
+    with refused(400, r"allowed_cidrs\[0\]"):
+        a_listener(allowed_cidrs=["10.0.0.0/33"])
+
+
+def test_null_is_as_good_as_not_sent_on_create_but_disables_what_is_enabled() -> None:
+    made = a_member(name=None, weight=None, admin_state_up=None, tags=None)
+    assert (made.name, made.weight, made.admin_state_up, made.tags) == ("", 1, False, ())
+
+
+def test_null_on_update_means_the_default() -> None:
+    sent = {"name": None, "connection_limit": None, "default_pool_id": None, "insert_headers": None}
+    changes = parse(ListenerPut, "listener", sent).changes()
+    assert changes == ListenerChanges(name="", connection_limit=-1, default_pool_id=None, insert_headers={})
+    assert parse(MemberPut, "member", {"weight": None}).changes() == MemberChanges(weight=1)
+
+
+def test_only_what_is_sent_changes() -> None:
+    sent = {"timeout_client_data": "7"}
+    assert parse(ListenerPut, "listener", sent).changes() == ListenerChanges(timeout_client_data_ms=7)
+
+
+def test_a_monitor_without_delay_is_refused_and_so_is_null_on_update() -> None:
+    with refused(400, "delay"):
+        parse(HealthMonitorPut, "healthmonitor", {"delay": None})
+    with refused(400, "timeout"):
+        parse(HealthMonitorPost, "healthmonitor", {"pool_id": POOL, "type": "TCP", "delay": 1, "max_retries": 1})
+
+
+def test_unknown_and_create_only_fields_are_named_with_their_place() -> None:
+    with refused(400, "argument listener: colour"):
+        a_listener(colour=None)
+    with refused(400, "argument listener: protocol"):
+        parse(ListenerPut, "listener", {"protocol": "TCP"})
+    with refused(400, r"argument loadbalancer.pools\[0\].members\[0\]: colour"):
+        a_load_balancer(pools=[{"name": "p", "members": [{"address": "10.0.0.1", "protocol_port": 1, "colour": 1}]}])
+
+
+def test_a_body_must_be_an_object() -> None:
+    with refused(400, "listener", "object"):
+        parse(ListenerPost, "listener", [])
+
+
+def test_tags_are_kept_once() -> None:
+    assert a_load_balancer(tags=["a", "b", "a"]).tags == ("a", "b")
+    with refused(400, r"tags\[0\]"):
+        a_load_balancer(tags=["x" * 256])
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "word"),
+    [
+        ({"protocol": "UDP"}, 501, "UDP"),
+        ({"protocol": "TERMINATED_HTTPS"}, 400, "default_tls_container_ref"),
+        ({"protocol": "TERMINATED_HTTPS", "default_tls_container_ref": "r"}, 501, "TERMINATED_HTTPS"),
+        ({"default_tls_container_ref": "r"}, 400, "default_tls_container_ref"),
+        ({"hsts_max_age": 1}, 400, "hsts_max_age"),
+        ({"hsts_preload": True}, 400, "hsts_max_age"),
+        ({"client_authentication": "MANDATORY"}, 400, "client_ca_tls_container_ref"),
+        ({"tls_versions": ["TLSv1.3"]}, 501, "tls_versions"),
+        ({"protocol": "TCP", "insert_headers": {"X-Forwarded-For": "true"}}, 400, "insert_headers"),
+        ({"insert_headers": {"X-Evil\r\n": "true"}}, 400, "X-Evil"),
+        ({"insert_headers": {"X-SSL-Issuer": "true"}}, 400, "X-SSL-Issuer"),
+    ],
+)
+def test_a_listener_is_refused_for_what_is_wrong_before_what_is_missing(
+    fields: dict[str, Any], status: int, word: str
+) -> None:
+    with refused(status, word):
+        listener.check(a_listener(**fields))
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "word"),
+    [
+        ({"session_persistence": {"type": "APP_COOKIE"}}, 400, "cookie_name"),
+        ({"session_persistence": {"type": "SOURCE_IP", "cookie_name": "c"}}, 400, "cookie_name"),
+        ({"session_persistence": {"type": "SOURCE_IP", "persistence_timeout": 1}}, 400, "persistence_timeout"),
+        ({"protocol": "UDP", "session_persistence": {"type": "HTTP_COOKIE"}}, 400, "UDP"),
+        ({"protocol": "UDP"}, 501, "UDP"),
+        ({"tls_enabled": True}, 501, "tls_enabled"),
+        ({"crl_container_ref": "r"}, 400, "ca_tls_container_ref"),
+        ({"lb_algorithm": "SOURCE_IP_PORT"}, 501, "SOURCE_IP_PORT"),
+    ],
+)
+def test_a_pool_is_refused_for_what_is_wrong_before_what_is_missing(
+    fields: dict[str, Any], status: int, word: str
+) -> None:
+    with refused(status, word):
+        pool.check(a_pool(**fields))
+
+
+def test_a_cookie_name_holds_no_separator() -> None:
+    with refused(400, "cookie_name"):
+        a_pool(session_persistence={"type": "APP_COOKIE", "cookie_name": "a;b"})
+
+
+def test_persistence_can_be_taken_away() -> None:
+    assert parse(PoolPut, "pool", {"session_persistence": None}).changes(None).session_persistence is None
+    whole = parse(Persistence, "pool", {"type": "HTTP_COOKIE"})
+    changes = parse(PoolPut, "pool", {"session_persistence": {"type": "HTTP_COOKIE"}}).changes(whole)
+    assert changes.session_persistence == whole.wish()
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "word"),
+    [
+        ({"type": "TCP", "url_path": "/"}, 400, "url_path"),
+        ({"type": "PING"}, 501, "PING"),
+        ({"type": "UDP-CONNECT"}, 400, "delay"),
+        ({"domain_name": "a.example"}, 400, "http_version"),
+    ],
+)
+def test_a_monitor_is_refused_for_what_is_wrong_before_what_is_missing(
+    fields: dict[str, Any], status: int, word: str
+) -> None:
+    with refused(status, word):
+        health_monitor.check(a_monitor(**fields))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("url_path", "index"),
+        ("url_path", "/a b"),
+        ("url_path", "http://x/"),
+        ("url_path", "/\r\nx"),
+        ("expected_codes", "200-204,301"),
+        ("expected_codes", "20"),
+        ("domain_name", "-a"),
+        ("domain_name", "a b"),
+        ("domain_name", "a.example\n"),
+        ("http_method", "get"),
+        ("http_version", "2.0"),
+        ("max_retries", 11),
+    ],
+)
+def test_values_that_no_check_can_use_are_refused_by_name(field: str, value: object) -> None:
+    with refused(400, field):
+        a_monitor(**{field: value})
+
+
+def test_http_monitors_have_defaults_and_others_do_not() -> None:
+    http, tcp = a_monitor().wish("m"), a_monitor(type="TCP").wish("m")
+    assert (http.http_method, http.url_path, http.expected_codes) == ("GET", "/", "200")
+    assert (tcp.http_method, tcp.url_path, tcp.expected_codes) == (None, None, None)
+    given = a_monitor(http_version="1.1", domain_name="a.example.", expected_codes="200, 202").wish("m")
+    assert (given.http_version, given.domain_name, given.expected_codes) == (1.1, "a.example.", "200, 202")
+
+
+def test_a_changed_domain_needs_the_version_that_is_stored_or_sent() -> None:
+    body = parse(HealthMonitorPut, "healthmonitor", {"domain_name": "a.example"})
+    stored = {"domain_name": None, "http_version": 1.1}
+    health_monitor.check_change(body, monitor_type="HTTP", stored=stored)
+    with refused(400, "http_version"):
+        health_monitor.check_change(body, monitor_type="HTTP", stored=stored | {"http_version": None})
+    with refused(400, "http_method"):
+        method = parse(HealthMonitorPut, "healthmonitor", {"http_method": None})
+        health_monitor.check_change(method, monitor_type="TCP", stored=stored)
+
+
+def test_a_reserved_address_is_refused() -> None:
+    with refused(400, "169.254.169.254"):
+        member.check(a_member(address="169.254.169.254"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "word"),
+    [
+        ({"vip_subnet_id": None}, 400, "vip_subnet_id"),
+        ({"provider": "amphora"}, 400, "provider"),
+        ({"flavor_id": an_id("flavor")}, 400, "flavor"),
+        ({"availability_zone": "z"}, 400, "availability_zone"),
+        ({"vip_sg_ids": [an_id("group")]}, 501, "vip_sg_ids"),
+        ({"vip_qos_policy_id": an_id("policy")}, 501, "vip_qos_policy_id"),
+        ({"additional_vips": [{"subnet_id": an_id("other")}]}, 501, "additional_vips"),
+        ({"additional_vips": [{"subnet_id": PUBLIC}]}, 400, "additional_vips"),
+    ],
+)
+def test_a_load_balancer_is_refused_for_what_is_wrong_before_what_is_missing(
+    fields: dict[str, Any], status: int, word: str
+) -> None:
+    with refused(status, word):
+        load_balancer.check(a_load_balancer(**fields), providers=("actium",))
+
+
+@pytest.mark.parametrize("field", ["flavor_id", "availability_zone"])
+def test_an_explicit_null_is_refused_where_upstream_does(field: str) -> None:
+    with refused(400, field):
+        load_balancer.check(a_load_balancer(**{field: None}), providers=("actium",))
+
+
+def test_null_lists_are_empty_ones() -> None:
+    sent = a_load_balancer(listeners=None, pools=None, additional_vips=None, vip_sg_ids=None)
+    tree = load_balancer.tree(sent, CountingIds())
+    assert (tree.listeners, tree.pools) == ((), ())
+
+
+def test_pools_of_a_tree_are_referred_to_by_name() -> None:
+    sent = a_load_balancer(
+        listeners=[
+            {"protocol": "HTTP", "protocol_port": 80, "default_pool": {"name": "p"}},
+            {
+                "protocol": "TCP",
+                "protocol_port": 81,
+                "default_pool": {"name": "q", "protocol": "TCP", "lb_algorithm": "SOURCE_IP"},
+            },
+        ],
+        pools=[{"name": "p", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}],
+    )
+    tree = load_balancer.tree(sent, CountingIds())
+    ids = {wish.pool.name: wish.pool.id for wish in tree.pools}
+    assert [each.default_pool_id for each in tree.listeners] == [ids["p"], ids["q"]]
+
+
+A_POOL = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [
+        ({"pools": [A_POOL]}, "name"),
+        ({"pools": [A_POOL | {"name": "p"}, A_POOL | {"name": "p"}]}, "'p'"),
+        ({"pools": [{"name": "p", "description": "more than a name"}]}, "protocol"),
+        ({"listeners": [{"protocol": "HTTP", "protocol_port": 80, "default_pool": {"name": "none"}}]}, "'none'"),
+        ({"listeners": [{"protocol": "HTTP", "protocol_port": 80, "default_pool": {"name": 7}}]}, "default_pool.name"),
+    ],
+)
+def test_a_tree_that_does_not_fit_together_is_refused(fields: dict[str, Any], word: str) -> None:
+    with refused(400, word):
+        load_balancer.tree(a_load_balancer(**fields), CountingIds())
+
+
+def test_an_update_of_a_load_balancer_carries_what_was_sent_and_no_vip_fields() -> None:
+    changes = parse(LoadBalancerPut, "loadbalancer", {"vip_sg_ids": None, "description": None}).changes()
+    assert changes == LoadBalancerChanges(description="")

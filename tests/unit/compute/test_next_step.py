@@ -1,0 +1,111 @@
+"""What is done next for an amphora, from what is known of it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import pytest
+
+from actium_compute.facts import Facts, Stage, Stored
+from actium_compute.next_step import (
+    Boot,
+    Check,
+    Configure,
+    Delete,
+    GiveUp,
+    Idle,
+    Step,
+    Wait,
+    first_configuration,
+    next_step,
+)
+from actium_shared.commands.compute import AmphoraOrder, DeleteAmphora
+from unit.compute.wishes import (
+    AMPHORA,
+    APPLIANCE,
+    MANAGEMENT_PORT,
+    PORTS,
+    TENANT_PORT,
+    VIP_PORT,
+    boot_order,
+    order,
+)
+
+O = TypeVar("O", bound=AmphoraOrder)  # noqa: E741
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def stored(what: O) -> Stored[O]:
+    return Stored(order=what, correlation_id="c", traceparent=None, received_at=NOW)
+
+
+BOOT = stored(boot_order())
+FIRST, SECOND = stored(order(bundle=1)), stored(order(bundle=2))
+DELETE = stored(DeleteAmphora(amphora_id=AMPHORA, appliance_id=APPLIANCE))
+
+
+def step(*, now: datetime = NOW, runs: bool = True, checked: bool = True, **known: Any) -> Step:
+    defaults: dict[str, Any] = {"amphora_id": AMPHORA, "appliance_id": APPLIANCE, "ports": PORTS}
+    return next_step(Facts(**(defaults | known)), now, runs=runs, checked=checked)
+
+
+def booted(**known: Any) -> Step:
+    return step(**{"stage": Stage.BOOTED, "boot": BOOT, **known})
+
+
+def test_it_boots_when_its_ports_exist() -> None:
+    assert step(boot=BOOT) == Boot(BOOT)
+
+
+@pytest.mark.parametrize("missing", [MANAGEMENT_PORT, VIP_PORT])
+def test_it_waits_for_its_ports_no_longer_than_the_order_allows(missing: str) -> None:
+    ports = {port_id: port for port_id, port in PORTS.items() if port_id != missing}
+    deadline = NOW + timedelta(seconds=30)
+    assert step(boot=BOOT, ports=ports) == Wait(deadline)
+    gave_up = step(boot=BOOT, ports=ports, now=deadline)
+    assert isinstance(gave_up, GiveUp)
+    assert missing in gave_up.reason
+
+
+def test_it_is_given_up_when_it_did_not_come_in_time() -> None:
+    assert isinstance(step(boot=BOOT, now=NOW + timedelta(seconds=31)), GiveUp)
+
+
+def test_a_configuration_alone_boots_nothing() -> None:
+    assert step(configure=FIRST) == Idle()
+
+
+def test_the_newest_wish_is_configured_until_its_outcome_is_on_the_log() -> None:
+    assert booted(configure=SECOND, configured_bundle=1) == Configure(SECOND)
+    assert booted(configure=SECOND, configured_bundle=2) == Idle()
+    assert booted(configure=SECOND, configured_bundle=1, refused_bundle=2) == Idle()
+
+
+def test_a_wish_waits_for_the_ports_that_it_names() -> None:
+    ports = {port_id: port for port_id, port in PORTS.items() if port_id != TENANT_PORT}
+    assert booted(configure=SECOND, ports=ports) == Wait(None)
+
+
+def test_what_ran_before_us_is_checked_once() -> None:
+    assert booted(configure=FIRST, configured_bundle=1, checked=False) == Check(FIRST)
+    assert booted(configure=FIRST, configured_bundle=1, checked=True) == Idle()
+
+
+def test_where_the_newest_wish_was_refused_the_last_good_one_is_what_should_run() -> None:
+    known = {"configure": SECOND, "applied": FIRST, "configured_bundle": 1, "refused_bundle": 2}
+    assert booted(**known, checked=False) == Check(FIRST)
+    facts = Facts(amphora_id=AMPHORA, appliance_id=APPLIANCE, ports=PORTS, **known)  # type: ignore[arg-type]
+    assert first_configuration(facts) == FIRST
+
+
+def test_a_lost_machine_is_booted_again_however_long_ago_it_was_ordered() -> None:
+    assert booted(runs=False, now=NOW + timedelta(days=9)) == Boot(BOOT)
+
+
+@pytest.mark.parametrize("stage", [Stage.WISHED, Stage.BOOTED, Stage.FAILED])
+def test_deletion_comes_before_everything(stage: Stage) -> None:
+    assert step(stage=stage, boot=BOOT, configure=SECOND, delete=DELETE, runs=False) == Delete(DELETE)
+
+
+def test_of_the_dead_nothing_is_wanted() -> None:
+    assert step(stage=Stage.DELETED, boot=BOOT, configure=FIRST, delete=DELETE) == Idle()
+    assert step(stage=Stage.FAILED, boot=BOOT, configure=FIRST) == Idle()

@@ -1,0 +1,44 @@
+"""Every event of the planner's aggregates is known to the function that folds it."""
+
+from typing import Any
+
+import builders as a
+import msgspec
+import pytest
+from contract.samples import sample
+
+from actium_planner.deciders import appliance, load_balancer
+from actium_shared.events import appliance as appliance_events
+from actium_shared.events import load_balancer as events
+from actium_shared.message import Event
+
+IDS = {"pool_id": a.POOL, "member_id": a.MEMBER, "listener_id": a.LISTENER}
+
+
+def about_what_is_there(event: type[Event]) -> Any:
+    """Give a sample of the event that names the pool, member and listener of the state."""
+    made = sample(event)
+    changes: dict[str, Any] = {name: value for name, value in IDS.items() if name in event.__struct_fields__}
+    if "pool" in event.__struct_fields__:
+        changes["pool"] = a.pool()
+    return msgspec.structs.replace(made, **changes)
+
+
+@pytest.mark.parametrize("event", events.EVENTS, ids=lambda event: event.TYPE)
+def test_a_load_balancer_knows_all_its_events(event: type[Event]) -> None:
+    common = {"load_balancer_id": a.LB, "generation": 1}
+    given = [
+        a.created(),
+        events.PoolCreated(pool=a.pool(), **common),
+        events.MemberCreated(pool_id=a.POOL, member=a.member(), **common),
+        events.ListenerCreated(listener=a.listener(), **common),
+        events.RoundEnded(**common),
+    ]
+    before = load_balancer.fold(load_balancer.LoadBalancerState(), given)
+    assert load_balancer.evolve(before, about_what_is_there(event)) != before or event is events.RoundEnded
+
+
+@pytest.mark.parametrize("event", appliance_events.EVENTS, ids=lambda event: event.TYPE)
+def test_an_appliance_knows_all_its_events(event: type[Event]) -> None:
+    state = appliance.fold(appliance.ApplianceState(), [sample(appliance_events.AmphoraAppointed)])
+    assert appliance.evolve(state, sample(event)) is not None
