@@ -24,6 +24,7 @@ from actium_shared.message import Commit, Event, Order, Reply, WorkCause
 from actium_shared.testing.memory_event_store import MemoryEventStore
 from builders import LB
 
+SETTLES_WITHIN = 300
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -103,12 +104,13 @@ class World:
 
     async def settle(self) -> None:
         """Let everything happen until nothing more does."""
-        while True:
+        for _ in range(SETTLES_WITHIN):
             moved = await self._feed()
             if self.works:
                 moved = await self._work() or moved
             if not moved:
                 return
+        raise AssertionError("it never comes to rest")
 
     async def step(self) -> bool:
         """Let one feed round happen, without work."""
@@ -147,6 +149,8 @@ class World:
 
     async def _do(self, order: Order) -> None:
         match order:
+            case BootAmphora() if self.missing_ports & {order.management_port_id, order.vip_port_id}:
+                pass  # compute waits for the ports
             case BootAmphora() if self.boots:
                 self.booted.add(order.amphora_id)
                 await self._happened("amphora", order.amphora_id, order, _booted(order))

@@ -116,7 +116,8 @@ def port_failed(
     if amphora is None:
         return []
     if port_id in (amphora.management_port_id, amphora.vip_port_id):
-        return replace(state, amphora_id, reason, context)
+        # One that has joined has its first ports: this is old news.
+        return replace(state, amphora_id, reason, context) if amphora.stage is Stage.APPOINTED else []
     wanted = {amphora.port_in(subnet_id) for subnet_id in state.bundle.member_subnets}
     return rounds.fail(state, reason) if port_id in wanted else []
 
