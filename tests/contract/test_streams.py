@@ -28,9 +28,29 @@ def test_every_event_subject_has_exactly_one_writer(owner: str, aggregate: str) 
 
 def test_nobody_may_delete_or_purge_anything() -> None:
     for user in streams.SERVICES:
-        for verb in ("DELETE", "PURGE", "UPDATE", "MSG.DELETE", "SNAPSHOT", "RESTORE"):
+        for verb in ("DELETE", "PURGE", "MSG.DELETE", "SNAPSHOT", "RESTORE"):
             for stream in streams.STREAMS:
                 assert not may_publish(user, f"$JS.API.STREAM.{verb}.{stream.name}"), (user, verb)
+
+
+@pytest.mark.parametrize("stream", streams.STREAMS, ids=lambda stream: stream.name)
+def test_nobody_may_change_a_log_and_only_its_owner_any_other_stream(stream: streams.Stream) -> None:
+    """An update may set an age limit: whoever may send one may have the stream forget."""
+    allowed = [user for user in streams.SERVICES if may_publish(user, f"$JS.API.STREAM.UPDATE.{stream.name}")]
+    assert allowed == ([] if stream.permanent else [stream.owner])
+
+
+def test_every_log_is_permanent_and_synced_to_disk() -> None:
+    for owner in streams.EVENT_OWNERS:
+        log = streams.BY_NAME[streams.events_of(owner)]
+        assert (log.permanent, log.in_memory, log.unsynced, log.max_age_s) == (True, False, False, 0.0)
+
+
+@pytest.mark.parametrize("user", streams.SERVICES)
+def test_a_service_may_make_and_see_every_stream_that_it_uses(user: str) -> None:
+    used = streams.used_streams(user)
+    assert set(streams.readable_streams(user)) <= set(used)
+    assert all(may_publish(user, f"$JS.API.STREAM.{verb}.{name}") for name in used for verb in ("CREATE", "INFO"))
 
 
 @pytest.mark.parametrize("user", streams.SERVICES)

@@ -13,13 +13,18 @@ from actium_api.read_model import fleet_events, load_balancer_events
 from actium_api.read_model.rows import Rows, seconds
 from actium_api.read_model.tables import LISTENERS, LOAD_BALANCERS, MEMBERS, POOLS
 from actium_shared.event_store import Recorded
+from actium_shared.events import EVENTS
 from actium_shared.events.health import OperatingStatusChanged, StatusChange
+from actium_shared.message import Event
 from actium_shared.read_model import Positions
 from actium_shared.streams import events_of
 
 PLANNER = events_of("planner")
 
 _STATUS_TABLES = {"loadbalancer": LOAD_BALANCERS, "listener": LISTENERS, "pool": POOLS, "member": MEMBERS}
+
+READS: tuple[type[Event], ...] = EVENTS
+"""The events that this service understands: its log shows them all, and most of them change a read model."""
 
 
 def project(connection: sa.Connection, commits: Sequence[Recorded], positions: Positions) -> None:

@@ -1,0 +1,65 @@
+"""Each service declares which events it reads: they exist, their owners' streams are fed to it, and no other is used."""
+
+import ast
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from actium_shared import streams
+from actium_shared.codec import CODEC
+from actium_shared.events import EVENTS, amphora, appliance, health, load_balancer, network
+from actium_shared.message import Event
+from contract.catalogue import golden_file
+from contract.samples import sample
+
+SERVICES = Path(__file__).parents[2] / "services"
+DECLARED = {
+    "api": "actium_api.read_model.projections",
+    "planner": "actium_planner.handlers",
+    "compute": "actium_compute.read_model.projections",
+    "network": "actium_network.read_model.projections",
+    "health": "actium_health.read_model.projections",
+}
+OWNERS: dict[ModuleType, str] = {
+    load_balancer: "planner",
+    appliance: "planner",
+    amphora: "compute",
+    network: "network",
+    health: "health",
+}
+OWNER_OF = {event: owner for module, owner in OWNERS.items() for event in module.EVENTS}
+
+
+def reads(service: str) -> tuple[type[Event], ...]:
+    declared: tuple[type[Event], ...] = importlib.import_module(DECLARED[service]).READS
+    return declared
+
+
+@pytest.mark.parametrize("service", DECLARED)
+def test_declared_reads_exist_and_are_fed(service: str) -> None:
+    for event in reads(service):
+        assert event in EVENTS
+        assert OWNER_OF[event] in streams.FEEDS[service], event
+
+
+@pytest.mark.parametrize("service", DECLARED)
+def test_declared_reads_fit_what_was_ever_written(service: str) -> None:
+    for event in reads(service):
+        message = CODEC.decode(event.TYPE, event.VERSION, golden_file(event).read_bytes())
+        assert type(message) is type(sample(event))
+
+
+@pytest.mark.parametrize("service", DECLARED)
+def test_no_foreign_event_is_used_undeclared(service: str) -> None:
+    declared = {event.__name__ for event in reads(service)}
+    foreign = {event.__name__ for event in EVENTS if OWNER_OF[event] != service}
+    used = {
+        alias.name
+        for path in (SERVICES / service).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("actium_shared.events")
+        for alias in node.names
+    }
+    assert used & foreign <= declared
