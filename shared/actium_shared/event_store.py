@@ -1,20 +1,21 @@
 """The log: append one commit to one aggregate, read commits back. JetStream in every world, memory in unit tests."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from actium_shared import streams
-from actium_shared.bus import ApiError, Bus
+from actium_shared.bus import ApiError, Bus, Delivery
 from actium_shared.clock import Clock, SystemClock
 from actium_shared.codec import CODEC
 from actium_shared.envelope import COMMIT_TYPE, Envelope
 from actium_shared.errors import PermanentError, RetryableError, VersionConflictError
 from actium_shared.failpoints import FAILPOINTS
 from actium_shared.message import Commit, Position
-from actium_shared.pull import Delivery
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,11 @@ APPEND_RETRY_S = 15.0
 """A leader change takes NATS 4 to 7 s."""
 
 ATTEMPT_TIMEOUT_S = 2.0
+PAUSE_S = 0.1
+READ_TIMEOUT_S = 15.0
+"""As long as an append may take: who reads often holds back others meanwhile."""
+
+HEADERS_MOST_BYTES = 65_536
 WRONG_LAST_SEQUENCE = (10071, 10164)
 
 
@@ -54,7 +60,8 @@ class EventStore(Protocol):
         """
         Append the commit if `expected` is the sequence of the aggregate's last one (0: it has none).
 
-        The same commit (by id) again is recognised and gives the position it has. `deadline` is monotonic seconds.
+        The same commit (by id) again is recognised and gives the position it has. `deadline` is monotonic seconds;
+        nothing is sent after it.
 
         Raises:
             VersionConflictError: somebody else appended first; nothing is written.
@@ -63,8 +70,15 @@ class EventStore(Protocol):
         """
         ...
 
-    def read(self, stream: str, *, after: int, subjects: tuple[str, ...] = ()) -> AsyncIterator[Recorded]:
-        """Give the commits behind sequence `after` up to the present end, in order."""
+    def read(
+        self, stream: str, *, after: int, subjects: tuple[str, ...] = (), timeout_s: float = READ_TIMEOUT_S
+    ) -> AsyncIterator[Recorded]:
+        """
+        Give the commits behind sequence `after` up to the present end, in order.
+
+        Raises:
+            RetryableError: the next one, or the end, did not come within `timeout_s`.
+        """
         ...
 
     def follow(self, stream: str, *, after: int, subjects: tuple[str, ...] = ()) -> AsyncIterator[Recorded]:
@@ -92,8 +106,8 @@ class JetStreamEventStore:
         self, subject: str, commit: Commit, expected: int, envelope: Envelope, deadline: float | None
     ) -> Position:
         body = CODEC.encode_commit(commit)
-        if len(body) > streams.MAX_PAYLOAD_BYTES - 65_536:
-            raise PermanentError(f"the change to {subject} is too large for one message: {len(body)} bytes")
+        if len(body) > (most := streams.MAX_PAYLOAD_BYTES - HEADERS_MOST_BYTES):
+            raise PermanentError(f"the change is too large to be kept: {len(body)} bytes, at most {most} are possible")
         headers = envelope.to_headers() | {
             "Nats-Msg-Id": commit.id,
             "Nats-Expected-Last-Subject-Sequence": str(expected),
@@ -101,18 +115,20 @@ class JetStreamEventStore:
         }
         give_up = self._clock.monotonic() + APPEND_RETRY_S
         give_up = min(give_up, deadline) if deadline is not None else give_up
-        while True:
+        last: RetryableError | None = None
+        while (left_s := give_up - self._clock.monotonic()) > 0:
             try:
-                answer = await self._bus.store(subject, body, headers=headers, timeout_s=ATTEMPT_TIMEOUT_S)
+                timeout_s = min(ATTEMPT_TIMEOUT_S, left_s)
+                answer = await self._bus.store(subject, body, headers=headers, timeout_s=timeout_s)
                 return Position(answer["stream"], int(answer["seq"]))
             except ApiError as exc:
                 if exc.code not in WRONG_LAST_SEQUENCE:
                     raise
                 return await self._own_or_conflict(subject, commit, exc)
-            except RetryableError:
-                if self._clock.monotonic() >= give_up:
-                    raise
-                await self._clock.sleep(0.1)
+            except RetryableError as exc:
+                last = exc
+            await self._clock.sleep(PAUSE_S)
+        raise RetryableError(f"not appended to {subject} in time: {last or 'the deadline was over before'}") from last
 
     async def _own_or_conflict(self, subject: str, commit: Commit, refusal: ApiError) -> Position:
         # A retried append runs into its own first try: the ids tell.
@@ -127,9 +143,19 @@ class JetStreamEventStore:
             return Position(stream, int(headers["Nats-Sequence"]))
         raise VersionConflictError(f"{subject}: {refusal}") from refusal
 
-    async def read(self, stream: str, *, after: int, subjects: tuple[str, ...] = ()) -> AsyncIterator[Recorded]:
-        async for delivery in self._bus.feed(stream, after=after, subjects=subjects, until_end=True):
-            yield recorded(delivery)
+    async def read(
+        self, stream: str, *, after: int, subjects: tuple[str, ...] = (), timeout_s: float = READ_TIMEOUT_S
+    ) -> AsyncIterator[Recorded]:
+        async with aclosing(self._bus.feed(stream, after=after, subjects=subjects, until_end=True)) as feed:
+            while True:
+                try:
+                    async with asyncio.timeout(timeout_s):
+                        delivery = await anext(feed)
+                except StopAsyncIteration:
+                    return
+                except TimeoutError as exc:
+                    raise RetryableError(f"{stream} is not read to its end: nothing came for {timeout_s} s") from exc
+                yield recorded(delivery)
 
     async def follow(self, stream: str, *, after: int, subjects: tuple[str, ...] = ()) -> AsyncIterator[Recorded]:
         async for delivery in self._bus.feed(stream, after=after, subjects=subjects):

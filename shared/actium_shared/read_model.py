@@ -2,19 +2,21 @@
 SQL edge of a service: its database, and positions that move in the same transaction as the rows.
 
 Statements run synchronously: SQLite answers in microseconds on the event loop; PostgreSQL gets a thread per statement
-block. A read model can be deleted and rebuilt equal at any time.
+block. What is made from events can be deleted and is rebuilt equal, at any time: all of api's and health's tables. The
+tables of orders in compute and network are filled again by the planner, which sends what is still planned.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
 
 from actium_shared.clock import Clock, SystemClock
 from actium_shared.errors import BrokenStoreError, RetryableError
+from actium_shared.event_store import Recorded
 from actium_shared.failpoints import FAILPOINTS
 from actium_shared.message import Position
 
@@ -137,3 +139,34 @@ class Positions:
                 await self._moved.wait_for(lambda: self.of(position.stream) >= position.sequence)
         except TimeoutError as exc:
             raise RetryableError(f"read model has not reached {position} within {timeout_s} s") from exc
+
+
+class Projector(Generic[T]):
+    """Brings tables up to date by `project`, each commit with its position in one transaction."""
+
+    def __init__(
+        self, database: Database, positions: Positions, project: Callable[[sa.Connection, Recorded], T]
+    ) -> None:
+        self._database = database
+        self._positions = positions
+        self._project = project
+
+    async def apply(self, commits: Sequence[Recorded]) -> list[T]:
+        """
+        Apply commits in order, all in one transaction, and give what `project` told of each.
+
+        What the tables contain already is passed over.
+        """
+        new = [item for item in commits if item.position.sequence > self._positions.of(item.position.stream)]
+        if not new:
+            return []
+
+        def change(connection: sa.Connection) -> list[T]:
+            told = [self._project(connection, item) for item in new]
+            for item in new:
+                self._positions.record(connection, item.position)
+            return told
+
+        told = await self._database.write(change)
+        await self._positions.announce(item.position for item in new)
+        return told

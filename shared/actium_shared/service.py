@@ -9,14 +9,13 @@ import logging
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
-from actium_shared import streams, telemetry
-from actium_shared.bus import Bus
+from actium_shared import streams, tasks, telemetry
+from actium_shared.bus import Bus, Delivery
 from actium_shared.clock import Clock, SystemClock
 from actium_shared.codec import CODEC
 from actium_shared.envelope import Envelope
@@ -24,7 +23,6 @@ from actium_shared.errors import BrokenStoreError, PermanentError, RetryableErro
 from actium_shared.event_store import Recorded, recorded
 from actium_shared.failpoints import FAILPOINTS
 from actium_shared.message import Order
-from actium_shared.pull import Delivery
 from actium_shared.settings import Settings
 from actium_shared.telemetry import correlation_id, span
 
@@ -33,13 +31,24 @@ log = logging.getLogger(__name__)
 RETRY_FIRST_S = 0.05
 RETRY_MOST_S = 2.0
 RETRIES_MOST = 10
-"""After so many tries (about ten seconds) a message is parked rather than holding up what is behind it."""
+"""After so many tries (about ten seconds) an order is parked rather than holding up what is behind it: who ordered it
+orders it again as long as it is wished. A commit is told only once, so its feed waits."""
 
-CANCEL_AGAIN_S = 0.5
+BLOCKED_MOST_S = 30.0
+"""A feed that stands still for longer shows as not healthy; a leader change or a restart is over by then."""
 
 FeedHandler = Callable[[Recorded], Awaitable[None]]
 BatchHandler = Callable[[Sequence[Recorded]], Awaitable[None]]
 OrderHandler = Callable[[Order], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocked:
+    """What a feed stands still at: it cannot be handled for now, and nothing behind it may overtake it."""
+
+    sequence: int
+    since: datetime
+    error: str
 
 
 @dataclass(slots=True)
@@ -49,6 +58,7 @@ class FeedState:
     stream: str
     position: int
     subjects: tuple[str, ...] = ()
+    blocked: Blocked | None = None
 
 
 @dataclass(slots=True)
@@ -58,6 +68,7 @@ class Service:
     name: str
     bus: Bus
     clock: Clock = field(default_factory=SystemClock)
+    positions_kept_in: str = "the table `positions`"
     parked: int = 0
     _feeds: list[FeedState] = field(default_factory=list)
     _starts: list[tuple[str, Callable[[], Awaitable[None]]]] = field(default_factory=list)
@@ -104,7 +115,19 @@ class Service:
             "positions": {state.stream: state.position for state in self._feeds},
             "filters": {state.stream: state.subjects for state in self._feeds if state.subjects},
             **facts,
+            **self._blocked(),
         }
+
+    def _blocked(self) -> dict[str, object]:
+        blocked = {state.stream: state.blocked for state in self._feeds if state.blocked is not None}
+        if not blocked:
+            return {}
+        told: dict[str, object] = {"blocked": {stream: asdict(what) for stream, what in blocked.items()}}
+        stream, longest = min(blocked.items(), key=lambda item: item[1].since)
+        if (self.clock.now() - longest.since).total_seconds() > BLOCKED_MOST_S:
+            detail = f"stands still at {stream} {longest.sequence} since {longest.since.isoformat()}: {longest.error}"
+            told |= {"healthy": False, "detail": detail}
+        return told
 
     async def run(self) -> None:
         """
@@ -112,27 +135,43 @@ class Service:
 
         Raises:
             ExceptionGroup: what failed; the supervisor starts the process again.
+            SettingsError: the kept positions belong to another log than the one on this bus.
         """
+        await self._check_positions()
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         await self.bus.serve_status(self.name, self.status)
         log.info("ready")
-        tasks = [asyncio.create_task(_named(name, start()), name=name) for name, start in self._starts]
+        parts = [asyncio.create_task(_named(name, start()), name=name) for name, start in self._starts]
+        parts.append(asyncio.create_task(self.bus.failed(), name="bus"))
         told = asyncio.create_task(stop.wait(), name="stop")
         try:
-            await asyncio.wait([*tasks, told], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([*parts, told], return_when=asyncio.FIRST_COMPLETED)
         finally:
             log.info("stopping")
-            await _end([*tasks, told])
-        failures = [exc for task in tasks if not task.cancelled() and (exc := task.exception()) is not None]
+            try:
+                await self.bus.end_asks()  # first, while the feeds that decisions wait for still run
+            finally:
+                await tasks.end([*parts, told])
+        failures = [exc for part in parts if not part.cancelled() and (exc := part.exception()) is not None]
         if failures:
             raise BaseExceptionGroup(f"{self.name} failed", failures)
 
+    async def _check_positions(self) -> None:
+        for state in self._feeds:
+            end = await self.bus.last_sequence(state.stream)
+            if state.position > end:
+                raise SettingsError(
+                    f"{self.positions_kept_in} says that {state.stream} is read up to {state.position}, but the stream"
+                    f" ends at {end}: it is not the log that was read. Bring back that log, or remove what was made"
+                    " from it, to have it made anew from this one"
+                )
+
     async def _run_feed(self, state: FeedState, handler: FeedHandler) -> None:
         async for delivery in self.bus.feed(state.stream, after=state.position, subjects=state.subjects):
-            await self._attempt(delivery, lambda delivery=delivery: _handle_commit(delivery, handler))  # type: ignore[misc]
+            await self._insist(state, delivery, lambda delivery=delivery: _handle_commit(delivery, handler))  # type: ignore[misc]
             state.position = delivery.sequence
 
     async def _run_batches(self, state: FeedState, handler: BatchHandler, most: int) -> None:
@@ -141,11 +180,11 @@ class Service:
             waiting.append(delivery)
             if delivery.pending > 0 and len(waiting) < most:
                 continue
-            await self._attempt_batch(waiting, handler)
+            await self._insist_on_batch(state, waiting, handler)
             state.position = delivery.sequence
             waiting = []
 
-    async def _attempt_batch(self, deliveries: Sequence[Delivery], handler: BatchHandler) -> None:
+    async def _insist_on_batch(self, state: FeedState, deliveries: Sequence[Delivery], handler: BatchHandler) -> None:
         try:
             await handler([recorded(delivery) for delivery in deliveries])
         except BrokenStoreError:
@@ -153,7 +192,7 @@ class Service:
         except Exception:  # one by one, so that only what is at fault is tried again or parked
             log.exception("batch failed, one by one", extra={"subject": deliveries[0].subject})
             for delivery in deliveries:
-                await self._attempt(delivery, lambda delivery=delivery: handler([recorded(delivery)]))  # type: ignore[misc]
+                await self._insist(state, delivery, lambda delivery=delivery: handler([recorded(delivery)]))  # type: ignore[misc]
 
     async def _run_orders(self, number: int, handlers: Mapping[type[Order], OrderHandler]) -> None:
         async for delivery in self.bus.work(self.name, number):
@@ -161,27 +200,44 @@ class Service:
             FAILPOINTS.reach("acknowledge.before")
             await delivery.acknowledge()
 
-    async def _attempt(self, delivery: Delivery, handle: Callable[[], Awaitable[None]]) -> None:
+    async def _insist(self, state: FeedState, delivery: Delivery, handle: Callable[[], Awaitable[None]]) -> None:
+        """Handle a commit, however long it takes: one that is passed over would be missing for ever."""
         delay_s = RETRY_FIRST_S
-        for attempt in range(1, RETRIES_MOST + 1):
-            try:
-                await handle()
-                return
-            except (RetryableError, VersionConflictError) as exc:
-                log.warning("again", extra={"subject": delivery.subject, "attempt": attempt, "error": str(exc)})
-                if attempt == RETRIES_MOST:
-                    await self._park(delivery, exc)
-                    return
-            except BrokenStoreError:
-                raise
-            except Exception as exc:  # a fault of ours must not stop what is behind it
-                log.exception("parked", extra={"subject": delivery.subject, "sequence": delivery.sequence})
-                await self._park(delivery, exc)
-                return
-            if delivery.stream == streams.COMMANDS:
-                await delivery.still_busy()
+        while (failure := await self._once(delivery, handle)) is not None:
+            since = state.blocked.since if state.blocked else self.clock.now()
+            state.blocked = Blocked(sequence=delivery.sequence, since=since, error=str(failure))
+            log.warning("feed waits", extra={"subject": delivery.subject, "error": str(failure)})
             await self.clock.sleep(delay_s)
             delay_s = min(2 * delay_s, RETRY_MOST_S)
+        state.blocked = None
+
+    async def _attempt(self, delivery: Delivery, handle: Callable[[], Awaitable[None]]) -> None:
+        """Handle an order, or park it when it fails too often."""
+        delay_s = RETRY_FIRST_S
+        for attempt in range(1, RETRIES_MOST + 1):
+            failure = await self._once(delivery, handle)
+            if failure is None:
+                return
+            log.warning("again", extra={"subject": delivery.subject, "attempt": attempt, "error": str(failure)})
+            if attempt == RETRIES_MOST:
+                await self._park(delivery, failure)
+                return
+            await delivery.still_busy()
+            await self.clock.sleep(delay_s)
+            delay_s = min(2 * delay_s, RETRY_MOST_S)
+
+    async def _once(self, delivery: Delivery, handle: Callable[[], Awaitable[None]]) -> Exception | None:
+        """Give the failure if it may pass; what will not pass is parked, as it must not stop what is behind it."""
+        try:
+            await handle()
+        except (RetryableError, VersionConflictError) as exc:
+            return exc
+        except BrokenStoreError:
+            raise
+        except Exception as exc:
+            log.exception("parked", extra={"subject": delivery.subject, "sequence": delivery.sequence})
+            await self._park(delivery, exc)
+        return None
 
     async def _park(self, delivery: Delivery, exc: Exception) -> None:
         self.parked += 1
@@ -200,14 +256,6 @@ class Service:
                 return
             except RetryableError:
                 await self.clock.sleep(RETRY_MOST_S)
-
-
-async def _end(tasks: list[asyncio.Task[Any]]) -> None:
-    # Once is not enough: nats-py's flush swallows a cancellation, and so does 3.11's wait_for when an answer comes with it.
-    while running := [task for task in tasks if not task.done()]:
-        for task in running:
-            task.cancel()
-        await asyncio.wait(running, timeout=CANCEL_AGAIN_S)
 
 
 async def _named(name: str, work: Awaitable[None]) -> None:

@@ -41,10 +41,17 @@ FEEDS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """One JetStream stream. Ages in seconds, 0 is for ever."""
+    """
+    One JetStream stream. Ages in seconds, 0 is for ever.
+
+    `owner` is the service that changes the stream when its entry here has changed. What is permanent has none: who may
+    change a log's settings may have it forget; that is left to an operator. `unsynced` messages are not written to the
+    disk one by one: a power cut takes the last ones.
+    """
 
     name: str
     subjects: tuple[str, ...]
+    owner: str | None = None
     in_memory: bool = False
     workqueue: bool = False
     max_age_s: float = 0.0
@@ -52,6 +59,7 @@ class Stream:
     compressed: bool = False
     transform: tuple[str, str] | None = None
     last_per_subject: bool = False
+    unsynced: bool = False
 
 
 COMMANDS = "COMMANDS"
@@ -74,14 +82,22 @@ STREAMS: tuple[Stream, ...] = (
     Stream(
         name=COMMANDS,
         subjects=("cmd.*.*",),
+        owner="planner",
         in_memory=True,
         workqueue=True,
         transform=("cmd.*.*", f"cmd.{{{{wildcard(1)}}}}.{{{{partition({PARTITIONS},2)}}}}.{{{{wildcard(2)}}}}"),
     ),
-    Stream(name=SIGNALS, subjects=("sig.>",), in_memory=True, max_age_s=60.0),
-    Stream(name=STATISTICS, subjects=("stat.*",), max_age_s=7 * 86_400.0, compressed=True),
+    Stream(name=SIGNALS, subjects=("sig.>",), owner="health", in_memory=True, max_age_s=60.0),
+    Stream(
+        name=STATISTICS,
+        subjects=("stat.*",),
+        owner="health",
+        max_age_s=7 * 86_400.0,
+        compressed=True,
+        unsynced=True,  # cumulative: the next figures say it all again
+    ),
     Stream(name=DEAD_LETTERS, subjects=("dead.*",), permanent=True),
-    Stream(name=SNAPSHOTS, subjects=("snap.>",), last_per_subject=True),
+    Stream(name=SNAPSHOTS, subjects=("snap.>",), owner="planner", last_per_subject=True, unsynced=True),
 )
 BY_NAME: Mapping[str, Stream] = {stream.name: stream for stream in STREAMS}
 
@@ -130,6 +146,7 @@ def permissions(user: str) -> dict[str, list[str]]:
     for stream in readable_streams(user):
         publish += _read_api(stream, user)
     publish += [f"$JS.API.STREAM.{verb}.{stream.name}" for stream in STREAMS for verb in ("CREATE", "INFO")]
+    publish += [f"$JS.API.STREAM.UPDATE.{stream.name}" for stream in STREAMS if stream.owner == user]
     return {"publish": publish, "subscribe": [f"{inbox_prefix(user)}.>", f"ask.{user}.*"]}
 
 
@@ -139,6 +156,14 @@ def readable_streams(user: str) -> tuple[str, ...]:
     own = {"api": (STATISTICS, DEAD_LETTERS), "health": (SIGNALS, STATISTICS)}.get(user, ())
     receives = (COMMANDS,) if any(user in receivers for receivers in COMMAND_SENDERS.values()) else ()
     return (*feeds, *own, *receives, SNAPSHOTS)
+
+
+def used_streams(user: str) -> tuple[str, ...]:
+    """Give the streams that a service reads or writes, and makes if they do not exist."""
+    writes = [events_of(user)] if user in EVENT_OWNERS else []
+    writes += [COMMANDS] if user in COMMAND_SENDERS else []
+    writes += [SIGNALS] if user in ("relay", "health") else []
+    return tuple(dict.fromkeys((*readable_streams(user), *writes, DEAD_LETTERS)))
 
 
 def _read_api(stream: str, user: str) -> list[str]:

@@ -168,7 +168,7 @@ def serve(world: World, backend: Backend) -> None:
     with (world.logs / f"{backend.process_name}.log").open("ab") as log:
         child = subprocess.Popen(
             command,
-            env={"PATH": os.environ["PATH"], processes.MARK: processes.mark(world, backend.process_name)},
+            env={"PATH": os.environ["PATH"], **processes.marked(world, backend.process_name, command)},
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -1,4 +1,4 @@
-"""The commands that have to do with the world. Every other word goes to the operator command line."""
+"""The commands that have to do with the world, and the way to those of the operator command line."""
 
 import json
 import os
@@ -18,11 +18,15 @@ from actium_embedded.terminal import console, stop_with
 from actium_embedded.world import DEFAULT_FOLDER, World
 
 PLAIN_DEMO_REQUESTS = 100
-COMMANDS = ("up", "down", "status", "logs", "env", "networks", "backend", "demo", "test")
+OPERATOR_COMMANDS = {
+    "events": "The log: `events tail` follows it, `events show LB` tells one load balancer's whole story.",
+    "services": "Each service as the operator API sees it.",
+    "dead-letters": "What services could not digest, with the reason.",
+}
+"""Those of the operator command line, which gets them as they are; here they are only listed."""
 
 app = typer.Typer(
     help="Actium: load balancing on one machine.",
-    epilog="Any other command goes to the operator's command line, for example: ./actium events --help",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -167,9 +171,10 @@ def demo_command(
 def _demonstrate(world: World, requests: int | None) -> traffic.Tally:
     address, servers = demo.prepare(world)
     names = [server.name for server in servers]
-    traffic.await_all(address, names)
+    target = traffic.Target(address=address, source=world.network_with_role("vip").host_address)
+    traffic.await_all(target, names)
     limit = requests if requests or console.is_terminal else PLAIN_DEMO_REQUESTS
-    tally = traffic.show(address, names, requests=limit)
+    tally = traffic.show(target, names, requests=limit)
     console.print(traffic.summary(tally))
     return tally
 
@@ -181,6 +186,14 @@ def checks_command(
 ) -> None:
     """Everything that CI runs; further words go to pytest."""
     raise typer.Exit(0 if checks.run_all(context.args, long=long) else 1)
+
+
+def _listed() -> None:
+    """Never called: `main` hands these words over before."""
+
+
+for _name, _help in OPERATOR_COMMANDS.items():
+    app.command(_name, help=_help)(_listed)
 
 
 def tell_where(world: World) -> None:
@@ -234,7 +247,7 @@ def main() -> None:
     words = sys.argv[1:]
     _, rest = split_world(words)
     try:
-        if rest and not rest[0].startswith("-") and rest[0] not in COMMANDS:
+        if rest and rest[0] in OPERATOR_COMMANDS:
             hand_over(words)
         app(prog_name="./actium")
     except WorldError as exc:

@@ -28,7 +28,15 @@ def variables(world: World) -> Mapping[str, str]:
 
 
 def shell_lines(world: World) -> list[str]:
-    return [f"export {name}={shlex.quote(value)}" for name, value in variables(world).items()]
+    """Ours, and none of another cloud's: one left over (OS_CLOUD, OS_TOKEN) would have the last word."""
+    ours = {name: value for name, value in variables(world).items() if name != "PATH"}
+    others = sorted(name for name in os.environ if name.startswith("OS_") and name not in ours)
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in ours.items()]
+    if others:
+        lines.insert(0, f"unset {' '.join(others)}")
+    if not _is_on_path():
+        lines.append(f'export PATH={shlex.quote(str(BIN))}:"$PATH"')
+    return lines
 
 
 def for_client(world: World) -> dict[str, str]:
@@ -40,4 +48,8 @@ def for_client(world: World) -> dict[str, str]:
 def _path() -> str:
     """With `openstack` on it, and no second time where a shell has been told before."""
     given = os.environ.get("PATH", os.defpath)
-    return given if str(BIN) in given.split(os.pathsep) else f"{BIN}{os.pathsep}{given}"
+    return given if _is_on_path() else f"{BIN}{os.pathsep}{given}"
+
+
+def _is_on_path() -> bool:
+    return str(BIN) in os.environ.get("PATH", os.defpath).split(os.pathsep)

@@ -5,9 +5,10 @@ A process is found by its record or, where a kill -9 came between its start and 
 """
 
 import os
+import shlex
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from select import poll
 
@@ -17,7 +18,10 @@ from actium_embedded.files import write_atomically
 from actium_embedded.world import World
 
 MARK = "EMBEDDED_PROCESS"
-"""Environment variable `<world folder>:<name>`. Not an ACTIUM_ name: services refuse those that they do not know."""
+"""
+Environment variable `<world folder>:<name>:<command line>`. What a process starts inherits it, amphorae too, but has another
+command line. Not an ACTIUM_ name: services refuse those that they do not know.
+"""
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -76,26 +80,33 @@ def find(world: World, name: str) -> Running | None:
     recorded = read_record(world.run, name)
     if recorded is not None and recorded.is_alive():
         return recorded
-    pid = next(_marked(mark(world, name)), None)
+    pid = next(_marked(f"{world.folder}:{name}:"), None)
     return None if pid is None else describe(pid, restarts=recorded.restarts if recorded else 0)
 
 
-def mark(world: World, name: str) -> str:
-    return f"{world.folder}:{name}"
+def marked(world: World, name: str, command: Sequence[str]) -> dict[str, str]:
+    """What the environment of a process has to hold so that it is found without its record."""
+    return {MARK: f"{world.folder}:{name}:{shlex.join(command)}"}
 
 
 def _marked(wanted: str) -> Iterator[int]:
-    """Leaders of sessions only: a service's own children inherit the mark, but never lead one."""
     sought = f"{MARK}={wanted}".encode()
     for process in Path("/proc").iterdir():
         if not process.name.isdigit():
             continue
         try:
-            marked = sought in (process / "environ").read_bytes().split(b"\0")
-            if marked and os.getsid(int(process.name)) == int(process.name) and start_ticks(int(process.name)):
+            own = (each for each in (process / "environ").read_bytes().split(b"\0") if each.startswith(sought))
+            if any(_is_itself(process, found) for found in own) and start_ticks(int(process.name)):
                 yield int(process.name)
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue  # it ended while we looked, or is not ours to look into
+
+
+def _is_itself(process: Path, found: bytes) -> bool:
+    """Whether it runs the command of its mark, or the rest of it: `nsenter` and the like become what they start."""
+    command = shlex.join((process / "cmdline").read_text(errors="surrogateescape").split("\0")[:-1])
+    is_leader = os.getsid(int(process.name)) == int(process.name)
+    return is_leader and bool(command) and os.fsdecode(found).endswith(command)
 
 
 def end(running: Running, *, patience_s: float) -> bool:

@@ -117,7 +117,7 @@ def spawn(world: World, process: Process) -> "subprocess.Popen[bytes]":
     with log_file(world, process.name).open("ab") as log:
         return subprocess.Popen(
             process.command,
-            env=process.environment | {processes.MARK: processes.mark(world, process.name)},
+            env=process.environment | processes.marked(world, process.name, process.command),
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -12,6 +12,9 @@ from rich.status import Status
 PLAIN_WIDTH = 160
 """Of tables that go to a file or a pipe, where no window cuts them."""
 
+MARGIN = 7
+"""Of a finished step: its mark, and the blanks around title, detail and time."""
+
 console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
 errors = Console(stderr=True, highlight=False)
 
@@ -49,9 +52,12 @@ def step(title: str) -> Iterator[Step]:
 def _finish(current: Step, status: Status | None, *, mark: str, began_at: float) -> None:
     if status:
         status.stop()
-    took_s = time.monotonic() - began_at
+    took = f"{time.monotonic() - began_at:.1f} s"
+    beside = len(current.title) + len(current.detail) + len(took) + MARGIN <= console.width
     detail = f" [dim]{escape(current.detail)}[/dim]" if current.detail else ""
-    console.print(f"  {mark} {escape(current.title)}{detail} [dim]{took_s:.1f} s[/dim]", soft_wrap=True)
+    console.print(f"  {mark} {escape(current.title)}{detail if beside else ''} [dim]{took}[/dim]", soft_wrap=True)
+    if not beside:
+        console.print(f"   {detail}", soft_wrap=True)
 
 
 def stop_with(sentence: str) -> None:

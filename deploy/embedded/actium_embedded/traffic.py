@@ -26,6 +26,18 @@ BAR_WIDTH = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """
+    Where requests go. They leave from `source`, the host's address on the VIPs' own network: without it, while the world is
+    down, they would leave the machine by its default route.
+    """
+
+    address: str
+    source: str
+    port: int = 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """One request's end. `backend` is None where none answered; `words` say the status or what went wrong."""
 
@@ -73,10 +85,12 @@ class Tally:
         return all(self.counts[backend] for backend in self.backends)
 
 
-def request(address: str, port: int = 80) -> Answer:
+def request(target: Target) -> Answer:
     """One new connection and one GET; whatever goes wrong is an answer too."""
     began_at = time.monotonic()
-    connection = http.client.HTTPConnection(address, port, timeout=TIMEOUT_S)
+    connection = http.client.HTTPConnection(
+        target.address, target.port, timeout=TIMEOUT_S, source_address=(target.source, 0)
+    )
     try:
         connection.request("GET", "/")
         response = connection.getresponse()
@@ -90,21 +104,21 @@ def request(address: str, port: int = 80) -> Answer:
     return Answer(backend=backend, words=words, took_s=now - began_at, at=now)
 
 
-def await_all(address: str, backends: Sequence[str]) -> None:
+def await_all(target: Target, backends: Sequence[str]) -> None:
     """
     Wait until each back end has answered once: a new member serves when its first checks have passed.
 
     Raises:
         WorldError: not all did in time.
     """
-    with step(f"first answers from http://{address}/") as current:
+    with step(f"first answers from http://{target.address}/") as current:
         tally = Tally(backends=backends)
         deadline = time.monotonic() + FIRST_ANSWER_WITHIN_S
         while not tally.reached_all():
             if time.monotonic() > deadline:
                 missing = [backend for backend in backends if not tally.counts[backend]]
-                raise WorldError(f"no answer from {', '.join(missing)} through {address}; {_last_words(tally)}")
-            tally.add(request(address))
+                raise WorldError(f"no answer from {', '.join(missing)} through {target.address}; {_last_words(tally)}")
+            tally.add(request(target))
             current.says(_last_words(tally))
             time.sleep(PAUSE_S)
         current.says(", ".join(backends))
@@ -114,40 +128,40 @@ def _last_words(tally: Tally) -> str:
     return f"last: {tally.recent[-1].backend or ''} {tally.recent[-1].words}".replace("  ", " ") if tally.recent else ""
 
 
-def show(address: str, backends: Sequence[str], *, requests: int | None) -> Tally:
+def show(target: Target, backends: Sequence[str], *, requests: int | None) -> Tally:
     """Send until Ctrl-C, or as many as asked, and show what comes back."""
     tally = Tally(backends=backends)
     try:
         if console.is_terminal:
-            _show_live(address, tally, requests)
+            _show_live(target, tally, requests)
         else:
-            _show_plainly(address, tally, requests)
+            _show_plainly(target, tally, requests)
     except KeyboardInterrupt:
         pass  # how a person ends it; the tally stands
     return tally
 
 
-def _answers(address: str, requests: int | None) -> Iterator[Answer]:
+def _answers(target: Target, requests: int | None) -> Iterator[Answer]:
     sent = 0
     while requests is None or sent < requests:
-        yield request(address)
+        yield request(target)
         sent += 1
         time.sleep(PAUSE_S)
 
 
-def _show_live(address: str, tally: Tally, requests: int | None) -> None:
-    with Live(view(address, tally), console=console, auto_refresh=False) as live:
+def _show_live(target: Target, tally: Tally, requests: int | None) -> None:
+    with Live(view(target, tally), console=console, auto_refresh=False) as live:
         shown_at = 0.0
-        for answer in _answers(address, requests):
+        for answer in _answers(target, requests):
             tally.add(answer)
             if answer.at - shown_at > 1 / REFRESH_PER_S:
-                live.update(view(address, tally), refresh=True)
+                live.update(view(target, tally), refresh=True)
                 shown_at = answer.at
-        live.update(view(address, tally), refresh=True)
+        live.update(view(target, tally), refresh=True)
 
 
-def _show_plainly(address: str, tally: Tally, requests: int | None) -> None:
-    for answer in _answers(address, requests):
+def _show_plainly(target: Target, tally: Tally, requests: int | None) -> None:
+    for answer in _answers(target, requests):
         tally.add(answer)
         if tally.total % PLAIN_LINE_EVERY == 0:
             console.print(summary(tally))
@@ -162,7 +176,7 @@ def _latencies(tally: Tally) -> str:
     return f"median {tally.latency_ms(0.5):.1f} ms, p95 {tally.latency_ms(0.95):.1f} ms"
 
 
-def view(address: str, tally: Tally) -> Group:
+def view(target: Target, tally: Tally) -> Group:
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("back end")
     for column in ("answers", "per second"):
@@ -174,7 +188,7 @@ def view(address: str, tally: Tally) -> Group:
         table.add_row(name, str(tally.counts[name]), f"{tally.rate(name):.1f}", _share(tally, name), _last(tally, name))
     failed = f"[red]{tally.failed} failed[/red] (last: {tally.last_failure})" if tally.failed else "none failed"
     head = Text.from_markup(
-        f"\n[bold]http://{address}/[/bold]  {tally.total} requests, {failed}; {_latencies(tally)}\n"
+        f"\n[bold]http://{target.address}/[/bold]  {tally.total} requests, {failed}; {_latencies(tally)}\n"
     )
     return Group(head, table, Text.from_markup("\n[dim]Ctrl-C ends the requests[/dim]"))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from actium_embedded import backends, choosing, claims, keys, nats_config, operator_api, preflight, supervisor
+from actium_embedded import backends, choosing, claims, keys, logs, nats_config, operator_api, preflight, supervisor
 from actium_embedded import running as processes
 from actium_embedded import world as worlds
 from actium_embedded.down import bring_down
@@ -22,6 +22,9 @@ from actium_embedded.world import World
 READY_WITHIN_S = 90.0
 SUPERVISOR_WITHIN_S = 15.0
 POLL_S = 0.1
+RESTARTS_MOST = 6
+"""A process that ends so often while it is waited for (some four seconds) will not do better."""
+
 BUSY = "another `actium` command is at work on this world; wait for it, or end it"
 BUSY_WAIT_S = 120.0
 
@@ -173,12 +176,28 @@ def _all_started(world: World) -> bool:
 def _await_ready(world: World, ready: Ready, within_s: float) -> None:
     with step("waiting until all services are healthy") as current:
         deadline = time.monotonic() + within_s
+        before = _restarts(world)
         while waiting_for := ready(world):
             current.says("; ".join(waiting_for))
+            for name, count in _restarts(world).items():
+                if count - before[name] >= RESTARTS_MOST:
+                    raise WorldError(_hopeless_sentence(world, name))
             if time.monotonic() > deadline:
                 raise WorldError(_not_ready_sentence(world, waiting_for, within_s))
             time.sleep(POLL_S)
         current.says("")
+
+
+def _restarts(world: World) -> dict[str, int]:
+    names = [process.name for process in supervisor.read_table(world)]
+    records = {name: processes.read_record(world.run, name) for name in names}
+    return {name: record.restarts if record else 0 for name, record in records.items()}
+
+
+def _hopeless_sentence(world: World, name: str) -> str:
+    log = supervisor.log_file(world, name)
+    words = "".join(logs.last_lines(log, 1)[0]) or "none"
+    return f"{name} ends again and again; its last words: {words} (log: {log})"
 
 
 def _not_ready_sentence(world: World, waiting_for: Sequence[str], within_s: float) -> str:

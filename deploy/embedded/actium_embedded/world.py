@@ -34,6 +34,13 @@ class Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def range(self) -> IPv4Network:
         return IPv4Network(self.cidr)
 
+    @property
+    def host_address(self) -> str:
+        """This machine's own address on it, where it has one."""
+        if self.host is None:
+            raise WorldError(f"the host is not on network {self.name}: its `host` is missing in world.toml")
+        return self.host
+
     def in_pool(self, address: IPv4Address) -> bool:
         return IPv4Address(self.pool[0]) <= address <= IPv4Address(self.pool[1])
 

@@ -22,6 +22,7 @@ from actium_amphora_agent.interfaces import Interfaces
 from actium_amphora_agent.keepalived import Keepalived
 from actium_amphora_agent.logs import fields
 from actium_amphora_agent.revival import Revival
+from actium_amphora_agent.server_state import NOTHING, carried_over
 from actium_amphora_agent.settings import Settings
 from actium_amphora_agent.store import Store, write_atomically
 
@@ -133,7 +134,7 @@ class Configuration:
         elif not adopted:
             self._revival.wake()
         elif unfinished:
-            await self.haproxy.reload()
+            await self.haproxy.reload(await self._states())
 
     async def stop(self) -> None:
         """The agent ends; haproxy and keepalived run on."""
@@ -321,11 +322,19 @@ class Configuration:
     async def _reload_haproxy(self) -> None:
         await self._before_new_worker()
         try:
-            await self.haproxy.reload()
+            await self.haproxy.reload(await self._states())
         except Trouble as exc:
             # Which of the two it serves now nobody knows; the mark makes the next bundle a full reload.
             self._remember(replace(self.in_force, drift=str(exc)))
             raise
+
+    async def _states(self) -> bytes:
+        """Members that are dead now must not be tried again by the next worker, whose file the link names by now."""
+        before, after = (self._store.content(folder, HAPROXY) for folder in (self.in_force.folder, self._store.current))
+        try:
+            return carried_over(await self.haproxy.server_states(), before, after)
+        except Trouble:
+            return NOTHING  # a worker that does not answer knows nothing better
 
     async def _follow_keepalived(self, wanted: InForce) -> None:
         if not self._wants(KEEPALIVED, wanted):

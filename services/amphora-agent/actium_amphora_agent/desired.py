@@ -82,11 +82,8 @@ def is_same(bundle: Bundle, in_force: InForce) -> bool:
         raise Stale(f"epoch {bundle.epoch} is past: epoch {in_force.epoch} is in force")
     if bundle.number < in_force.number:
         raise Stale(f"bundle {bundle.number} is past: bundle {in_force.number} is in force")
-    if bundle.digest == in_force.digest:
-        return True
-    if bundle.number == in_force.number:
-        raise Stale(f"bundle {bundle.number} is in force with another digest, {in_force.digest}")
-    return False
+    # The same number with another digest is a newer rendering, or a newer wish that came along: it is applied.
+    return bundle.digest == in_force.digest
 
 
 def parse(body: bytes) -> Bundle:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from actium_amphora_agent.errors import Refused, Trouble
 from actium_amphora_agent.processes import Daemon, run
+from actium_amphora_agent.server_state import NOTHING
+from actium_amphora_agent.store import write_atomically
 
 SERVING_DEADLINE_S = 2.0
 """Start to a worker that serves: about 0.1 s, three times that on a busy machine."""
@@ -48,6 +50,7 @@ class Haproxy:
         self._root = root
         self._stats = root / "haproxy.sock"
         self._master = root / "haproxy-master.sock"
+        self._states = root / "haproxy.state"
         configuration = str(root / "haproxy.cfg")
         self._daemon = Daemon(
             [
@@ -100,6 +103,7 @@ class Haproxy:
         """
         self._daemon.kill_strays()
         self.generation += 1
+        write_atomically(self._states, NOTHING)  # what an earlier life knew of members is long past
         self._daemon.start()
         try:
             async with asyncio.timeout(SERVING_DEADLINE_S):
@@ -108,9 +112,11 @@ class Haproxy:
             await self.stop()
             raise Trouble(f"haproxy did not serve within {SERVING_DEADLINE_S} s: {trim(self._daemon.words())}") from exc
 
-    async def reload(self) -> None:
+    async def reload(self, states: bytes = NOTHING) -> None:
         """
         Let a new worker take over the listeners; return when it serves and the old one accepts no more.
+
+        `states` is what it shall believe of servers before its own checks tell (see `server_state`).
 
         Raises:
             Refused: the new configuration did not load, the old worker serves on; haproxy's own words.
@@ -119,12 +125,16 @@ class Haproxy:
         before = await self.processes()
         self._daemon.forget_words()
         self.generation += 1
+        write_atomically(self._states, states)
         self._daemon.signal(signal.SIGUSR2)
         try:
             async with asyncio.timeout(RELOAD_DEADLINE_S):
                 await self._until(lambda: self._new_worker_serves(before))
         except TimeoutError as exc:
             raise Trouble(f"haproxy did not reload within {RELOAD_DEADLINE_S} s: {trim(self._daemon.words())}") from exc
+
+    async def server_states(self) -> str:
+        return await self.ask("show servers state")
 
     async def stop(self) -> None:
         await self._daemon.stop(deadline_s=SERVING_DEADLINE_S)

@@ -23,7 +23,9 @@ log = logging.getLogger(__name__)
 COALESCE_S = 0.005
 """Edges of one cause come together: one datagram for a switch that took twenty members along."""
 
-_EDGES_A_DATAGRAM = 200
+_EDGES_A_DATAGRAM = 50
+"""Each may take 0.8 kB, mostly what a member had to say: they must fit whatever that was."""
+
 _DRIFT_CHARACTERS = 1_000
 
 
@@ -153,6 +155,6 @@ class Edges:
 
     def _flush(self) -> None:
         self._sampler.expect_changes()
-        for start in range(0, len(self._waiting), _EDGES_A_DATAGRAM):
-            self._sender.send("edge", {"edges": self._waiting[start : start + _EDGES_A_DATAGRAM]})
-        self._waiting = []
+        waiting, self._waiting = self._waiting, []
+        for start in range(0, len(waiting), _EDGES_A_DATAGRAM):
+            self._sender.send("edge", {"edges": waiting[start : start + _EDGES_A_DATAGRAM]})

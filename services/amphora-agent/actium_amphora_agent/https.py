@@ -8,8 +8,9 @@ import asyncio
 import logging
 import socket
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,15 @@ HANDSHAKE_DEADLINE_S = 5.0
 IDLE_DEADLINE_S = 300.0
 """Compute keeps its connection open, so that a change of weight pays no handshake."""
 
+STRANGER_DEADLINE_S = 2.0
+"""For the request of a client without the role, which only learns that: it must not hold a place among the connections."""
+
 BODY_DEADLINE_S = 30.0
 _CONNECTION_LIMIT = 64
 _CHUNK_BYTES = 64 * 1024
+_ACCEPT_AGAIN_S = 0.1
+_COMPLAIN_EVERY_S = 1.0
+"""The log must not grow as fast as strangers can knock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,7 @@ class Server:
         self._listener: socket.socket | None = None
         self._accepting: asyncio.Task[None] | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self._complained_at = float("-inf")
         self.refused = Refusals()
 
     def open(self, address: str, port: int) -> None:
@@ -90,9 +98,15 @@ class Server:
     async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            connection, address = await loop.sock_accept(listener)
+            try:
+                connection, address = await loop.sock_accept(listener)
+            except OSError as exc:
+                # No descriptor left, or the client left first: the next one must find somebody at the door.
+                self._complain("connection not accepted", reason=str(exc))
+                await asyncio.sleep(_ACCEPT_AGAIN_S)
+                continue
             if len(self._connections) >= _CONNECTION_LIMIT:
-                log.warning("too many connections", extra=fields(client=address[0]))
+                self._complain("too many connections", client=address[0])
                 connection.close()
                 continue
             task = asyncio.create_task(self._serve(connection, address[0]))
@@ -104,7 +118,7 @@ class Server:
             reader, writer = await self._handshake(connection)
         except (OSError, TimeoutError) as exc:
             self.refused.handshakes += 1
-            log.warning("handshake refused", extra=fields(client=client, reason=str(exc)))
+            self._complain("handshake refused", client=client, reason=str(exc))
             return
         try:
             await self._converse(reader, writer, client)
@@ -129,14 +143,21 @@ class Server:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: str) -> None:
         conversation = _Conversation(reader, writer)
-        is_allowed = has_role(writer.get_extra_info("peercert"))
-        if not is_allowed:
+        if not has_role(writer.get_extra_info("peercert")):
             self.refused.certificates += 1
-            log.warning("client has not the role", extra=fields(client=client, role=CLIENT_ROLE))
-        while (head := await conversation.head()) is not None:
-            response = await self._answer(conversation, head) if is_allowed else _FORBIDDEN
-            if not await conversation.answer(response):
+            self._complain("client has not the role", client=client, role=CLIENT_ROLE)
+            if await conversation.head(STRANGER_DEADLINE_S) is not None:
+                await conversation.answer(_FORBIDDEN)
+            return
+        while (head := await conversation.head(IDLE_DEADLINE_S)) is not None:
+            if not await conversation.answer(await self._answer(conversation, head)):
                 return
+
+    def _complain(self, message: str, **about: object) -> None:
+        now = time.monotonic()
+        if now - self._complained_at >= _COMPLAIN_EVERY_S:
+            self._complained_at = now
+            log.warning(message, extra=fields(**about, **asdict(self.refused)))
 
     async def _answer(self, conversation: "_Conversation", head: h11.Request) -> Response:
         body = await conversation.body()
@@ -167,9 +188,9 @@ class _Conversation:
         self._writer = writer
         self._h11 = h11.Connection(h11.SERVER)
 
-    async def head(self) -> h11.Request | None:
+    async def head(self, deadline_s: float) -> h11.Request | None:
         """The next request's head; None where the client is done."""
-        async with asyncio.timeout(IDLE_DEADLINE_S):
+        async with asyncio.timeout(deadline_s):
             event = await self._next()
         return event if isinstance(event, h11.Request) else None
 

@@ -2,7 +2,7 @@
 
 import ipaddress
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ class Settings:
     relays: tuple[tuple[str, int], ...]
     heartbeat_interval_s: float
     heartbeat_key_version: int
-    heartbeat_key: bytes
+    heartbeat_key: bytes = field(repr=False)
     config: Path
     root: Path = Path("/run/amphora")
     traffic_namespace: Path = Path("/run/netns/traffic")

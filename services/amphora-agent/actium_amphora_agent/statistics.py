@@ -36,7 +36,8 @@ class Parser:
             self._learn(header)
         listeners: dict[str, dict[str, Any]] = {}
         pools: dict[str, dict[str, Any]] = {}
-        for row in rows.splitlines():
+        # By newlines alone: in the words of a check stands what a member sent, and splitlines() knows eight more ends of lines.
+        for row in rows.split("\n"):
             if row and not row.startswith("_"):
                 self._take(row, listeners, pools)
         return Sample(listeners, pools)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -10,12 +10,11 @@ import sqlalchemy as sa
 from actium_api.read_model.projections import PLANNER, project
 from actium_api.read_model.statistics import project_statistics
 from actium_shared import statistics, streams
-from actium_shared.bus import Bus
+from actium_shared.bus import Bus, Delivery
 from actium_shared.clock import Clock
 from actium_shared.errors import RetryableError, UnreadableError
 from actium_shared.event_store import Recorded
 from actium_shared.message import Position
-from actium_shared.pull import Delivery
 from actium_shared.read_model import Database, Positions
 from actium_shared.service import Service
 
@@ -54,18 +53,8 @@ class Projector:
         """Bring the read model up to date with commits of one stream, in one transaction."""
         for recorded in commits:
             await self._wait_for_cause(recorded)
-        await self._write(lambda connection: project(connection, commits, self.positions))
+        await self.database.write(lambda connection: project(connection, commits, self.positions))
         await self.positions.announce([commits[-1].position])
-
-    async def _write(self, change: Callable[[sa.Connection], None]) -> None:
-        """Write, however long the database is away: a commit that is passed over would be missing for ever."""
-        while True:
-            try:
-                await self.database.write(change)
-                return
-            except sa.exc.OperationalError:
-                log.exception("read model cannot be written, again")
-                await self.clock.sleep(PAUSE_S)
 
     async def _wait_for_cause(self, recorded: Recorded) -> None:
         """Let the planner's events that this decision had read come first, so that a rebuilt read model is equal."""
@@ -118,5 +107,5 @@ class Projector:
             project_statistics(connection, readable)
             self.positions.record(connection, position)
 
-        await self._write(change)
+        await self.database.write(change)
         await self.positions.announce([position])

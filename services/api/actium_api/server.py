@@ -36,6 +36,7 @@ async def serve(app: FastAPI, settings: ApiSettings, *, stopping: Callable[[], N
         port=settings.listen_port,
         log_config=None,
         access_log=False,
+        log_level=logging.WARNING,  # that it starts and stops is the service's to say
         lifespan="off",
         server_header=False,
         timeout_graceful_shutdown=int(STOP_TIMEOUT_S),

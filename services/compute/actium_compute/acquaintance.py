@@ -10,16 +10,19 @@ class Acquaintance:
     """
     `runs`: its machine is on, as far as we know. `checked`: we have seen what its agent runs.
 
+    `locked_out`: its agent's certificate is none that we can accept, so nothing can be told it any more.
     `plugged`: ports that we have seen plugged in; less than there are, never more.
     """
 
     runs: bool = True
     checked: bool = False
+    locked_out: bool = False
     plugged: set[PortId] = field(default_factory=set)
 
     def rebooted(self) -> None:
         """The machine is a new one, and nothing is plugged in."""
         self.checked = False
+        self.locked_out = False
         self.plugged.clear()
 
 
@@ -31,6 +34,9 @@ class Acquaintances:
 
     def of(self, amphora_id: str) -> Acquaintance:
         return self._known.setdefault(amphora_id, Acquaintance())
+
+    def locked_out(self) -> list[str]:
+        return sorted(amphora_id for amphora_id, known in self._known.items() if known.locked_out)
 
     def forget(self, amphora_id: str) -> None:
         self._known.pop(amphora_id, None)

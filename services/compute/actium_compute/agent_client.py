@@ -38,6 +38,10 @@ _READ_BYTES = 65_536
 T = TypeVar("T")
 
 
+class UntrustedError(RetryableError):
+    """Whoever answers shows a certificate that we do not accept: another's, one that ended, or of another authority."""
+
+
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
     """The bundle is in force; `result` is unchanged, runtime or reload."""
 
@@ -132,6 +136,20 @@ class AgentClient:
             raise self._unexpected(response)
         return _decode(response, AgentStatus)
 
+    async def take_certificate(self, pem: bytes) -> None:
+        """
+        Have the agent show this certificate, from the next connection on.
+
+        Raises:
+            RetryableError: as `configure`.
+            PermanentError: the agent cannot use it.
+        """
+        body = msgspec.msgpack.encode({"pem": pem})
+        response = await self._call("PUT", "/v1/certificate", body, timeout_s=STATUS_TIMEOUT_S)
+        if response.status != 200:
+            raise self._unexpected(response)
+        self.close()
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.writer.transport.abort()
@@ -141,6 +159,9 @@ class AgentClient:
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._try(method, path, body)
+        except ssl.SSLCertVerificationError as exc:
+            self.close()
+            raise UntrustedError(f"agent of {self._amphora_id} at {self.address}: {exc}") from exc
         except (OSError, h11.ProtocolError) as exc:  # TimeoutError and ssl.SSLError are OSErrors
             self.close()
             words = str(exc) or f"no answer within {timeout_s:g} s"

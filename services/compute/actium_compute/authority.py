@@ -6,7 +6,7 @@ Nothing is kept of an amphora's private key: it exists while the amphora is boot
 
 import os
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -38,7 +38,7 @@ _CLIENT_FILE = "client.pem"
 class Issued:
     """A certificate and its private key as one PEM."""
 
-    pem: bytes
+    pem: bytes = field(repr=False)
     expires_at: datetime
 
 
@@ -63,6 +63,15 @@ class Authority:
     def issue(self, amphora_id: str) -> Issued:
         """Give a new amphora's certificate: it proves this id, to whoever connects to it."""
         return self._issue(amphora_id, AMPHORA_LIFETIME, ExtendedKeyUsageOID.SERVER_AUTH)
+
+    def vouches_for(self, expires_at: datetime) -> bool:
+        """
+        Tell whether an amphora's certificate with this end can be one of ours, and still good.
+
+        Where it was given before this authority existed, that one's key was lost and made anew.
+        """
+        made_at = self._certificate.not_valid_before_utc + BACKDATED
+        return made_at <= expires_at - AMPHORA_LIFETIME and self._clock.now() < expires_at
 
     def client_context(self) -> ssl.SSLContext:
         """Give TLS as the controller speaks it with agents; the caller names the agent that it expects."""

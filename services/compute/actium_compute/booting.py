@@ -21,7 +21,7 @@ from actium_shared.clock import Clock
 from actium_shared.commands.compute import BootAmphora, ConfigureAmphora, DeleteAmphora
 from actium_shared.crypto import heartbeat_key
 from actium_shared.errors import RetryableError
-from actium_shared.events.amphora import AmphoraBooted, AmphoraBootFailed, AmphoraDeleted
+from actium_shared.events.amphora import AmphoraBooted, AmphoraBootFailed, AmphoraCertificateRenewed, AmphoraDeleted
 from actium_shared.events.network import Port
 from actium_shared.message import Event
 from actium_shared.read_model import Database
@@ -96,6 +96,35 @@ class Booting:
         cause = configuration.order if configuration and configured else order.order
         await self._journal.append(facts, booted, *configured, order_id=cause.order_id)
         acquaintance.runs = True
+
+    async def restart(self, facts: Facts, order: Stored[BootAmphora]) -> None:
+        """
+        Switch it off and boot it with new certificates, as `boot` does. Its traffic stops for that moment.
+
+        Raises:
+            RetryableError, PermanentError: as `boot`.
+        """
+        await self._machines.power_off(facts.amphora_id, timeout_s=MACHINE_TIMEOUT_S)
+        self._acquaintances.of(facts.amphora_id).runs = False
+        await self.boot(facts, order)
+
+    async def renew(self, facts: Facts, order: Stored[BootAmphora]) -> None:
+        """
+        Give the agent a new certificate, see that it shows it, and record its end.
+
+        Raises:
+            RetryableError: not yet. Killed in between, we find at our next start what it shows.
+        """
+        agent = self._configuring.agent(facts)
+        issued = self._provisions.authority.issue(facts.amphora_id)
+        await agent.take_certificate(issued.pem)
+        await agent.status()
+        if agent.certificate_expires_at != issued.expires_at:
+            raise RetryableError(f"agent of {facts.amphora_id} shows another certificate than it was given")
+        event = AmphoraCertificateRenewed(
+            amphora_id=facts.amphora_id, appliance_id=facts.appliance_id, certificate_expires_at=issued.expires_at
+        )
+        await self._journal.append(facts, event, order_id=order.order.order_id)
 
     async def give_up(self, facts: Facts, order: Stored[BootAmphora], reason: str) -> None:
         """Clear away what there is of it and record that it will not come."""

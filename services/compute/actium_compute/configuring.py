@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class AheadError(RetryableError):
-    """The agent has seen a newer bundle, or this one with other content."""
+    """The agent has seen a newer bundle."""
 
 
 class Configuring:
@@ -104,7 +104,7 @@ class Configuring:
         try:
             await self.configure(facts, target)
         except AheadError as exc:
-            # We render the same bundle in another way than we did: the next one brings that along.
+            # Its wish is not in our tables: whoever sent it will send the next one, too.
             log.info("left as it is", extra={"amphora": facts.amphora_id, "error": str(exc)})
 
     def _digest(self, facts: Facts, order: ConfigureAmphora, *, otherwise: str | None) -> str | None:

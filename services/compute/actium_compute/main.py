@@ -17,17 +17,17 @@ from actium_compute.journal import Journal
 from actium_compute.plugging import Plugging
 from actium_compute.ports import Machines, ManagementNetwork
 from actium_compute.read_model import queries
-from actium_compute.read_model.projections import NETWORK, OWN, Projector
+from actium_compute.read_model.projections import NETWORK, OWN, project
 from actium_compute.read_model.tables import POSITIONS
 from actium_compute.settings import ComputeSettings
+from actium_compute.watch import Watch
 from actium_compute.workers import Workers
 from actium_shared.bus import Bus
 from actium_shared.clock import SystemClock
 from actium_shared.crypto import read_master_key
 from actium_shared.event_store import JetStreamEventStore, Recorded
 from actium_shared.failpoints import FAILPOINTS
-from actium_shared.ids import RandomIds
-from actium_shared.read_model import Database, Positions
+from actium_shared.read_model import Database, Positions, Projector
 from actium_shared.service import Service, connect
 
 DEFAULT_IMAGE = "default"
@@ -56,8 +56,8 @@ async def serve(bus: Bus, settings: ComputeSettings, machines: Machines, network
     migrations.upgrade(database.engine)
     positions = Positions(POSITIONS)
     await positions.load(database)
-    projector = Projector(database, positions)
-    journal = Journal(JetStreamEventStore(bus), projector, positions, clock=clock, ids=RandomIds())
+    projector = Projector(database, positions, project)
+    journal = Journal(JetStreamEventStore(bus), projector, positions, clock=clock)
     await journal.catch_up()
 
     authority = open_authority(settings.authority_folder, clock)
@@ -92,20 +92,24 @@ async def serve(bus: Bus, settings: ComputeSettings, machines: Machines, network
         booting=booting,
         configuring=configuring,
         machines=machines,
+        authority=authority,
         database=database,
         acquaintances=acquaintances,
         clock=clock,
     )
+    watch = Watch(workers, machines, database, acquaintances, clock)
 
     async def follow(item: Recorded) -> None:
-        for amphora_id in await projector.apply([item]):
-            workers.wake(amphora_id)
+        for touched in await projector.apply([item]):
+            for amphora_id in touched:
+                workers.wake(amphora_id)
 
     service = Service("compute", bus, clock)
     for stream in (OWN, NETWORK):
         service.feed(stream, follow, after=positions.of(stream))
     service.orders(handlers(database, workers.wake, clock))
     service.loop("workers", workers.run)
+    service.loop("watch", watch.run)
     service.fact(lambda: workers.status() | {"amphorae": _counts(database)})
     await service.run()
 

@@ -47,29 +47,50 @@ class Configure:
 
 
 @dataclass(frozen=True, slots=True)
+class Renew:
+    """Give its agent a new certificate before the old one ends."""
+
+    order: Stored[BootAmphora]
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """It runs, but it and we do not trust each other any more: off and on again, with new certificates."""
+
+    order: Stored[BootAmphora]
+
+
+@dataclass(frozen=True, slots=True)
 class Delete:
     order: Stored[DeleteAmphora]
 
 
-Step = Idle | Wait | Boot | GiveUp | Check | Configure | Delete
+Work = Boot | GiveUp | Check | Configure | Renew | Restart | Delete
+Step = Idle | Wait | Work
+
+RENEW_BEFORE = timedelta(days=10)
+"""A third of a certificate's life: that long an agent may be out of reach and still be trusted afterwards."""
 
 
-def next_step(facts: Facts, now: datetime, *, runs: bool, checked: bool) -> Step:
+def next_step(facts: Facts, now: datetime, *, runs: bool, checked: bool, locked_out: bool = False) -> Step:
     """
     Choose the step.
 
     `runs`: as far as we know the machine is on. `checked`: we have seen what its agent runs since we started.
+    `locked_out`: its agent cannot prove to be it, since what certified it is gone.
     """
     if facts.stage is Stage.DELETED:
         return Idle()
     if facts.delete:
         return Delete(facts.delete)
-    if facts.stage is Stage.BOOTED and runs:
-        return _configure(facts, checked=checked)
+    if facts.stage is Stage.BOOTED and runs and not locked_out:
+        step = _configure(facts, checked=checked)
+        return _renewal(facts, now) if isinstance(step, Idle) else step
     if facts.stage is Stage.FAILED or facts.boot is None:
         return Idle()
     if facts.stage is Stage.BOOTED:
-        return _boot(facts, facts.boot, until=None)
+        step = _boot(facts, facts.boot, until=None)
+        return Restart(facts.boot) if runs and isinstance(step, Boot) else step
     return _first_boot(facts, facts.boot, now)
 
 
@@ -88,6 +109,12 @@ def first_configuration(facts: Facts) -> Stored[ConfigureAmphora] | None:
     """Give what a machine that has just booted should run, if that is known and everything for it is there."""
     target = facts.target
     return target if target and named_ports(target.order) <= facts.ports.keys() else None
+
+
+def _renewal(facts: Facts, now: datetime) -> Step:
+    ends_at = facts.certificate_expires_at
+    due = ends_at is not None and now >= ends_at - RENEW_BEFORE
+    return Renew(facts.boot) if due and facts.boot else Idle()
 
 
 def _missing(facts: Facts, order: BootAmphora) -> str:

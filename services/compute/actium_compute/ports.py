@@ -77,6 +77,10 @@ class Machines(Protocol):
         """Fence: no interface of the amphora carries anything any more. For good; only `delete` comes after it."""
         ...
 
+    async def power_off(self, amphora_id: str, *, timeout_s: float) -> None:
+        """Switch it off, without asking its agent; its ports stay, and `boot` makes it run again with new files."""
+        ...
+
     async def delete(self, amphora_id: str, *, timeout_s: float) -> None:
         """Leave nothing of the amphora: no process, file, key, namespace, or port that is attached to it."""
         ...

@@ -6,15 +6,30 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
 from actium_compute.acquaintance import Acquaintances
+from actium_compute.agent_client import UntrustedError
+from actium_compute.authority import Authority
 from actium_compute.booting import Booting
 from actium_compute.configuring import Configuring
 from actium_compute.facts import Facts, Stage, Stored
-from actium_compute.next_step import Boot, Check, Configure, Delete, GiveUp, Idle, Step, Wait, next_step
+from actium_compute.next_step import (
+    Boot,
+    Check,
+    Configure,
+    Delete,
+    GiveUp,
+    Idle,
+    Renew,
+    Restart,
+    Step,
+    Wait,
+    Work,
+    next_step,
+)
 from actium_compute.ports import Machines
 from actium_compute.read_model import queries
 from actium_shared.clock import Clock
 from actium_shared.commands.compute import AmphoraOrder
-from actium_shared.errors import PermanentError, RetryableError, VersionConflictError
+from actium_shared.errors import BrokenStoreError, PermanentError, RetryableError, VersionConflictError
 from actium_shared.read_model import Database
 from actium_shared.telemetry import correlation_id, span
 
@@ -39,6 +54,7 @@ class Workers:
         booting: Booting,
         configuring: Configuring,
         machines: Machines,
+        authority: Authority,
         database: Database,
         acquaintances: Acquaintances,
         clock: Clock,
@@ -46,6 +62,7 @@ class Workers:
         self._booting = booting
         self._configuring = configuring
         self._machines = machines
+        self._authority = authority
         self._database = database
         self._acquaintances = acquaintances
         self._clock = clock
@@ -53,6 +70,8 @@ class Workers:
         self._new: asyncio.Queue[str] = asyncio.Queue()
         self._boots = asyncio.Semaphore(BOOTS_AT_ONCE)
         self._steps = asyncio.Semaphore(STEPS_AT_ONCE)
+        self._restarts = asyncio.Semaphore(1)  # each stops traffic for a moment: never everybody's at once
+        self._busy: set[str] = set()
 
     def wake(self, amphora_id: str) -> None:
         """Something new is known of the amphora."""
@@ -61,6 +80,10 @@ class Workers:
         else:
             self._woken[amphora_id] = asyncio.Event()
             self._new.put_nowait(amphora_id)
+
+    def is_busy(self, amphora_id: str) -> bool:
+        """Tell whether a step is being done: what is seen of the amphora meanwhile may be over in a moment."""
+        return amphora_id in self._busy
 
     async def run(self) -> None:
         """Take stock, then work for ever."""
@@ -71,7 +94,7 @@ class Workers:
                 group.create_task(self._work(amphora_id), name=f"amphora {amphora_id}")
 
     def status(self) -> dict[str, object]:
-        return {"amphorae_worked_on": len(self._woken)}
+        return {"amphorae_worked_on": len(self._woken), "amphorae_locked_out": self._acquaintances.locked_out()}
 
     async def _take_stock(self) -> None:
         """See which machines still run, and wake a worker for every amphora."""
@@ -98,6 +121,8 @@ class Workers:
             woken.clear()
             try:
                 facts, step = await self._look(amphora_id)
+            except BrokenStoreError:
+                raise
             except Exception:  # one amphora's trouble must not end the others' workers
                 log.exception("cannot be looked at", extra={"amphora": amphora_id})
                 await self._clock.sleep(FAULT_RETRY_S)
@@ -123,9 +148,11 @@ class Workers:
         if facts is None:
             return None, Idle()
         known = self._acquaintances.of(amphora_id)
-        return facts, next_step(facts, self._clock.now(), runs=known.runs, checked=known.checked)
+        return facts, next_step(
+            facts, self._clock.now(), runs=known.runs, checked=known.checked, locked_out=known.locked_out
+        )
 
-    async def _attempt(self, facts: Facts, step: Boot | GiveUp | Check | Configure | Delete) -> bool:
+    async def _attempt(self, facts: Facts, step: Work) -> bool:
         """Do the step and tell whether it is done; if not, it is to be chosen afresh a little later."""
         order = _order_of(step)
         token = correlation_id.set(order.correlation_id)
@@ -133,24 +160,29 @@ class Workers:
         try:
             with span(f"amphora {details['step']}", traceparent=order.traceparent):
                 async with self._limit(step):
+                    self._busy.add(facts.amphora_id)
                     await self._do(facts, step)
             log.info("done", extra=details)
             return True
         except (RetryableError, VersionConflictError) as exc:
             log.warning("again: %s", exc, extra=details)
-            await self._see_whether_it_runs(facts, step)
+            await self._find_out_why(facts, step, exc)
+        except BrokenStoreError:
+            raise
         except Exception:  # as above
             log.exception("failed", extra=details)
             await self._clock.sleep(FAULT_RETRY_S)
         finally:
+            self._busy.discard(facts.amphora_id)
             correlation_id.reset(token)
         return False
 
     async def _do(self, facts: Facts, step: Step) -> None:
         match step:
-            case Boot(order=order):
+            case Boot(order=order) | Restart(order=order):
+                boot = self._booting.boot if isinstance(step, Boot) else self._booting.restart
                 try:
-                    await self._booting.boot(facts, order)
+                    await boot(facts, order)
                 except PermanentError as exc:
                     await self._booting.give_up(facts, order, str(exc))
             case GiveUp(order=order, reason=reason):
@@ -159,16 +191,34 @@ class Workers:
                 await self._configuring.check(facts, configuration)
             case Configure(order=order):
                 await self._configuring.configure(facts, order)
+            case Renew(order=order):
+                await self._booting.renew(facts, order)
             case Delete(order=order):
                 await self._booting.delete(facts, order)
 
-    async def _see_whether_it_runs(self, facts: Facts, step: Step) -> None:
+    async def _find_out_why(self, facts: Facts, step: Step, failure: Exception) -> None:
         # An agent that does not answer may be busy, or its machine may be off and has to be booted again.
-        if isinstance(step, Check | Configure):
-            self._acquaintances.of(facts.amphora_id).runs = await self._machines.power(facts.amphora_id)
+        if not isinstance(step, Check | Configure | Renew):
+            return
+        known = self._acquaintances.of(facts.amphora_id)
+        known.runs = await self._machines.power(facts.amphora_id)
+        expires_at = facts.certificate_expires_at
+        if isinstance(failure, UntrustedError) and expires_at and not self._authority.vouches_for(expires_at):
+            # Only then: whoever else came to its address must not be able to have it restarted.
+            known.locked_out = True
+            log.error(
+                "locked out: its certificate has ended, or the authority that gave it is lost; it is booted again",
+                extra={"amphora": facts.amphora_id, "certificate_expires_at": expires_at.isoformat()},
+            )
 
     def _limit(self, step: Step) -> AbstractAsyncContextManager[None]:
-        return self._boots if isinstance(step, Boot) else self._steps
+        match step:
+            case Boot():
+                return self._boots
+            case Restart():
+                return self._restarts
+            case _:
+                return self._steps
 
     def _seconds_until(self, moment: datetime | None) -> float | None:
         return None if moment is None else max(0.0, (moment - self._clock.now()).total_seconds())
@@ -181,5 +231,5 @@ class Workers:
             return
 
 
-def _order_of(step: Boot | GiveUp | Check | Configure | Delete) -> Stored[AmphoraOrder]:
+def _order_of(step: Work) -> Stored[AmphoraOrder]:
     return step.configuration if isinstance(step, Check) else step.order

@@ -20,11 +20,10 @@ from actium_health.read_model import queries
 from actium_health.read_model.queries import KnownAmphora
 from actium_health.refusals import Refusals
 from actium_health.report import Parts, Report
-from actium_shared.bus import Bus
+from actium_shared.bus import Bus, Delivery
 from actium_shared.clock import Clock
 from actium_shared.errors import PermanentError
 from actium_shared.heartbeat import BadSignature, Freshness, Heartbeat, HeartbeatError
-from actium_shared.pull import Delivery
 from actium_shared.read_model import Database
 from actium_shared.streams import SIGNALS
 

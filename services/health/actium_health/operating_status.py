@@ -144,7 +144,9 @@ def _member(pool: Node, member: Node, report: Report, missing: int) -> Status | 
         if missing < max(member.generation, pool.generation):
             return None
         return Status.OFFLINE if pool.monitored else Status.NO_MONITOR
-    return _of_word(word)
+    status = _of_word(word)
+    # An edge says UP of every member that leaves maintenance, also where nobody checks: a beat would say "no check".
+    return Status.NO_MONITOR if status is Status.ONLINE and not pool.monitored else status
 
 
 def _of_word(word: str) -> Status | None:

@@ -10,7 +10,7 @@ from actium_network.journal import Journal
 from actium_network.making import PortMaker
 from actium_network.orders import Orders
 from actium_network.ports import Network, NetworkDriver
-from actium_network.read_model.projections import OWN, PLANNER, Projector
+from actium_network.read_model.projections import OWN, PLANNER, project
 from actium_network.read_model.tables import POSITIONS
 from actium_network.reservations import Reservations
 from actium_network.settings import NetworkSettings
@@ -21,7 +21,7 @@ from actium_shared.clock import Clock, SystemClock
 from actium_shared.errors import SettingsError
 from actium_shared.event_store import EventStore, JetStreamEventStore, Recorded
 from actium_shared.failpoints import FAILPOINTS
-from actium_shared.read_model import Database, Positions
+from actium_shared.read_model import Database, Positions, Projector
 from actium_shared.service import Service, connect
 
 
@@ -73,7 +73,7 @@ class App:
         self._database = database
         self._clock = clock
         self._positions = Positions(POSITIONS)
-        self._projector = Projector(database, self._positions)
+        self._projector = Projector(database, self._positions, project)
         self._journal = Journal(bus, store, self._projector, self._positions, clock)
         self._maker = PortMaker(
             driver=driver, clock=clock, timeout_s=settings.port_timeout_s, tries=settings.port_tries
@@ -83,7 +83,7 @@ class App:
     async def run(self, seen: Sequence[Network]) -> None:
         """Catch up with the own log first, as nothing may be decided on tables that lag; then do everything at once."""
         await self._positions.load(self._database)
-        await self._journal.catch_up()
+        await self._journal.catch_up(OWN)
         kept = discovery.kept_addresses(seen)
         allocating = asyncio.Lock()
         reservations = Reservations(

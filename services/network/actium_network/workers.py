@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 
 from actium_shared.clock import Clock
-from actium_shared.errors import RetryableError, VersionConflictError
+from actium_shared.errors import BrokenStoreError, RetryableError, VersionConflictError
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +69,8 @@ class Workers:
         except (RetryableError, VersionConflictError) as exc:
             log.warning("again", extra={"work": self.name, "target": target, "error": str(exc)})
             return True
+        except BrokenStoreError:
+            raise
         except Exception:
             self.failing += 1
             log.exception("work failed", extra={"work": self.name, "target": target})

@@ -12,7 +12,7 @@ from actium_planner.settings import PlannerSettings
 from actium_planner.states import States
 from actium_shared import streams
 from actium_shared.clock import Clock, SystemClock
-from actium_shared.errors import RetryableError
+from actium_shared.errors import BrokenStoreError, RetryableError, VersionConflictError
 from actium_shared.event_store import JetStreamEventStore, Recorded
 from actium_shared.ids import RandomIds
 from actium_shared.service import FeedHandler, Service, connect
@@ -55,7 +55,14 @@ async def main(settings: PlannerSettings) -> None:
 
 def _keeping(positions: FeedPositions, handler: FeedHandler) -> FeedHandler:
     async def handle(recorded: Recorded) -> None:
-        await handler(recorded)
+        try:
+            await handler(recorded)
+        except (RetryableError, VersionConflictError, BrokenStoreError):
+            raise
+        except Exception:
+            # It is parked, and what is behind it goes on: deadlines must not wait for it either.
+            positions.reached(recorded.position.stream, recorded.position.sequence)
+            raise
         positions.reached(recorded.position.stream, recorded.position.sequence)
 
     return handle

@@ -94,16 +94,28 @@ class Feeds(JetStream):
         last = after
         while True:
             async with self._pulling(stream, _feed_config(last + 1, subjects), batch=FEED_BATCH) as pull:
-                if pull is None:
+                if pull is None or not await self._is_still_the_same(stream, last):
                     continue
                 if until_end and pull.pending_at_start == 0:
                     return
                 async for delivery in pull.deliveries():
-                    _check_succession(stream, delivery, last)
                     last = delivery.sequence
                     yield delivery
                     if until_end and delivery.pending == 0:
                         return
+
+    async def _is_still_the_same(self, stream: str, last: int) -> bool:
+        """Give False where that cannot be told now. Streams in memory begin anew with their server; no other may."""
+        if last == 0 or streams.BY_NAME[stream].in_memory:
+            return True
+        try:
+            end = await self.last_sequence(stream)
+        except RetryableError as exc:
+            log.info("stream does not tell its end", extra={"stream": stream, "error": str(exc)})
+            return False
+        if end < last:
+            raise PermanentError(f"{stream} ends at {end}, but was read up to {last}: it was replaced by another one")
+        return True
 
     async def work(self, service: str, number: int) -> AsyncIterator[Delivery]:
         """Give the orders of one partition, one at a time: the next comes when this one is acknowledged."""
@@ -162,12 +174,6 @@ class Feeds(JetStream):
         )
         await pull.start()
         return pull
-
-
-def _check_succession(stream: str, delivery: Delivery, last: int) -> None:
-    # Streams in memory begin anew with their server. Any other that does is not the one that was read before.
-    if delivery.sequence <= last and not streams.BY_NAME[stream].in_memory:
-        raise PermanentError(f"{stream} goes on at {delivery.sequence} behind {last}: it was replaced by another stream")
 
 
 def _feed_config(start: int, subjects: tuple[str, ...]) -> dict[str, object]:

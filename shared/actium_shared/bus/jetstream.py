@@ -12,7 +12,7 @@ from nats.aio.msg import Msg
 from actium_shared import streams
 from actium_shared.bus.connection import CONNECT_TIMEOUT_S, Address, Connection
 from actium_shared.bus.pull import EPOCH
-from actium_shared.bus.stream_settings import differences, harmful, settings_of
+from actium_shared.bus.stream_settings import FOR_EVER, differences, harmful, settings_of
 from actium_shared.errors import PermanentError, RetryableError, SettingsError
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,11 @@ PASSING = frozenset(
         10077,  # the store failed, such as on a full disk
         10118,  # stream is offline
         10119,  # consumer is offline
+        10158,  # the same message is just being stored
+        10163,  # last sequence of a subject not known (yet)
+        10167,  # too many requests
+        10194,  # stream is offline
+        10195,  # consumer is offline
     }
 )
 """Refusals that end by themselves or by an operator's help; all others are a fault of configuration or ours."""
@@ -136,13 +141,14 @@ class JetStream(Connection):
         self, stream: streams.Stream, found: dict[str, Any], different: dict[str, object], *, timeout_s: float
     ) -> None:
         """Change what is not as it should be where that is this service's to do; live with the rest if that is possible."""
-        if stream.owner == self.user:
-            changed = {name: value for name, value in (found | different).items() if value is not None}
+        changes = {name: value for name, value in different.items() if name not in FOR_EVER}
+        if changes and stream.owner == self.user:
+            wanted = {name: value for name, value in (found | changes).items() if value is not None}
             try:
-                answer = await self.api(f"STREAM.UPDATE.{stream.name}", changed, timeout_s=timeout_s)
-                log.info("stream changed", extra={"stream": stream.name, "settings": different})
-                different = differences(stream, answer["config"])
-            except ApiError as exc:  # some settings are for ever
+                found = (await self.api(f"STREAM.UPDATE.{stream.name}", wanted, timeout_s=timeout_s))["config"]
+                log.info("stream changed", extra={"stream": stream.name, "settings": changes})
+                different = differences(stream, found)
+            except ApiError as exc:
                 log.warning("stream not changed", extra={"stream": stream.name, "error": str(exc)})
         if not different:
             return

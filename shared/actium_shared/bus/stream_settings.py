@@ -13,6 +13,9 @@ LEFT_TO_OPERATORS = ("num_replicas",)
 HARMLESS = ("duplicate_window", "compression", "persist_mode", "deny_delete", "deny_purge")
 """Services work with other values, too. All else they rely on: what is stored where, for how long, and how it is found."""
 
+FOR_EVER = ("persist_mode", "storage")
+"""The server takes no update that changes one of these."""
+
 
 def settings_of(stream: streams.Stream) -> dict[str, object]:
     """Give the stream's settings as the server takes them."""

@@ -55,10 +55,25 @@ class AmphoraConfigurationRefused(AmphoraEvent, frozen=True, kw_only=True):
     reason: str
 
 
+class AmphoraCertificateRenewed(AmphoraEvent, frozen=True, kw_only=True):
+    """Its agent shows a new certificate; nothing else changed."""
+
+    TYPE: ClassVar[str] = "amphora.certificate-renewed"
+
+    certificate_expires_at: datetime
+
+
 class AmphoraDeleted(AmphoraEvent, frozen=True, kw_only=True):
     """The machine, its certificate and its key exist no more."""
 
     TYPE: ClassVar[str] = "amphora.deleted"
 
 
-EVENTS = (AmphoraBooted, AmphoraBootFailed, AmphoraConfigured, AmphoraConfigurationRefused, AmphoraDeleted)
+EVENTS = (
+    AmphoraBooted,
+    AmphoraBootFailed,
+    AmphoraConfigured,
+    AmphoraConfigurationRefused,
+    AmphoraCertificateRenewed,
+    AmphoraDeleted,
+)

@@ -7,7 +7,7 @@ from actium_shared import streams
 from actium_shared.codec import CODEC
 from actium_shared.envelope import Envelope
 from actium_shared.errors import VersionConflictError
-from actium_shared.event_store import Recorded
+from actium_shared.event_store import READ_TIMEOUT_S, Recorded
 from actium_shared.message import Commit, Position
 
 
@@ -48,7 +48,14 @@ class MemoryEventStore:
         self._changed = asyncio.Event()
         return position
 
-    async def read(self, stream: str, *, after: int, subjects: tuple[str, ...] = ()) -> AsyncIterator[Recorded]:
+    async def read(
+        self,
+        stream: str,
+        *,
+        after: int,
+        subjects: tuple[str, ...] = (),
+        timeout_s: float = READ_TIMEOUT_S,  # noqa: ARG002 - memory does not wait
+    ) -> AsyncIterator[Recorded]:
         for item in list(self._streams.get(stream, []))[after:]:
             if not subjects or item.subject in subjects:
                 yield item

@@ -68,6 +68,21 @@ class MachinesContract:
         assert await machines.running() == {}
         assert not await machines.power(amphora_id)
 
+    async def test_a_machine_that_is_switched_off_keeps_its_ports_and_boots_again(
+        self, machines: Machines, make_port: MakePort
+    ) -> None:
+        wish, port = machine_wish(str(uuid.uuid4()), await make_port()), await make_port()
+        await machines.power_off(wish.amphora_id, timeout_s=TIMEOUT_S)
+        machine = await machines.boot(wish, timeout_s=TIMEOUT_S)
+        await machines.attach(wish.amphora_id, port, timeout_s=TIMEOUT_S)
+        for _ in range(2):
+            await machines.power_off(wish.amphora_id, timeout_s=TIMEOUT_S)
+            assert not await machines.power(wish.amphora_id)
+            assert not (await machines.running())[wish.amphora_id].powered
+        assert await machines.boot(wish, timeout_s=TIMEOUT_S) == machine
+        await machines.attach(wish.amphora_id, port, timeout_s=TIMEOUT_S)
+        assert await machines.power(wish.amphora_id)
+
     async def test_nothing_is_asked_of_a_machine_to_cut_its_links(
         self, machines: Machines, make_port: MakePort
     ) -> None:

@@ -4,10 +4,12 @@ import asyncio
 import itertools
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from actium_compute.adapters.management import PlainManagementNetwork
+from actium_compute.authority import open_authority
 from actium_compute.main import serve
 from actium_compute.ports import ManagementNetwork
 from actium_compute.settings import ComputeSettings
@@ -194,3 +196,15 @@ async def until(read: Callable[[], Any], is_right: Callable[[Any], bool]) -> Any
     except TimeoutError:
         raise AssertionError(f"not within {DEADLINE_S} s; last seen: {value}") from None
     return value
+
+
+def lose_the_authority(bench: Bench) -> None:
+    """As if it had been made anew: whatever the old one certified was certified before this one existed."""
+    folder = bench.settings().authority_folder
+    (folder / "ca.pem").unlink()
+    open_authority(folder, Later())
+
+
+class Later(SystemClock):
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=2)

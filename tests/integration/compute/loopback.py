@@ -51,6 +51,11 @@ class LoopbackAgent:
                 writer.transport.abort()
             self._server = None
 
+    async def _show_new_certificate(self) -> None:
+        if self._server is not None:  # for new connections only, as the real one does
+            self._server.close()
+            await self.start()
+
     def _tls(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -87,6 +92,13 @@ class LoopbackAgent:
             return 403, {"error": "not the controller"}
         if request.target == b"/v1/status":
             return 200, {"amphora_id": self.amphora_id, "boot_id": "b", **self.in_force}
+        if request.target == b"/v1/certificate":
+            await self.boundary("before certificate")
+            pem = msgspec.msgpack.decode(body)["pem"]
+            self.files = {**self.files, "agent.pem": pem}
+            await self._show_new_certificate()
+            await self.boundary("after certificate")
+            return 200, {"result": "replaced"}
         await self.boundary("before push")
         answer = self._configure(msgspec.msgpack.decode(body))
         await self.boundary("after push")
@@ -99,8 +111,6 @@ class LoopbackAgent:
         now = self.in_force
         if (bundle["epoch"], bundle["bundle"]) < (now["epoch"], now["bundle"]):
             return 409, {"error": f"bundle {bundle['bundle']} is past"}
-        if bundle["digest"] != now["digest"] and bundle["bundle"] == now["bundle"]:
-            return 409, {"error": "another digest is in force"}
         if words := self.refuses(bundle):
             return 422, {"error": words}
         runtime = bundle["runtime"] is not None and bundle["runtime"]["base"] == now["digest"]
@@ -144,6 +154,12 @@ class LoopbackMachines:
 
     async def cut_links(self, amphora_id: str) -> None:
         self.attached[amphora_id].clear()
+
+    async def power_off(self, amphora_id: str, *, timeout_s: float) -> None:
+        await self.boundary("before power off")
+        if agent := self.agents.pop(amphora_id, None):
+            await agent.stop()
+        await self.boundary("after power off")
 
     async def delete(self, amphora_id: str, *, timeout_s: float) -> None:
         await self.boundary("before delete")

@@ -1,14 +1,19 @@
 """Amphorae from the first order to the last, as the log tells it, with real TLS to agents that run nothing."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from actium_compute.authority import AMPHORA_LIFETIME, open_authority
+from actium_shared.clock import SystemClock
 from actium_shared.crypto import heartbeat_key
 from actium_shared.events.amphora import AmphoraConfigured
 from actium_shared.ids import MemberId
 from actium_shared.message import WorkCause
 from builders import TENANT, an_id, member
-from integration.compute.bench import Amphora, Bench, until
+from integration.compute.bench import Amphora, Bench, lose_the_authority, until
+from integration.compute.loopback import LoopbackAgent
 
 
 async def test_boot_and_first_configuration_are_one_commit_that_names_its_cause(bench: Bench, amphora: Amphora) -> None:
@@ -203,6 +208,89 @@ async def test_a_machine_that_dies_under_us_is_booted_again_when_it_is_next_need
     await bench.until_types(amphora, "booted", "configured", "booted", "configured")
     assert isinstance(last := (await bench.events(amphora))[-1], AmphoraConfigured)
     assert last.bundle == 2
+
+
+async def test_a_machine_that_dies_is_booted_again_though_nobody_needs_it_just_now(
+    bench: Bench, amphora: Amphora, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actium_compute.watch.LOOK_EVERY_S", 0.05)
+    await bench.stop()
+    await bench.start()
+    await bench.serving(amphora)
+    await bench.machines.lose_all()
+    await bench.until_types(amphora, "booted", "configured", "booted", "configured")
+    assert bench.machines.agents[amphora.id].in_force["bundle"] == 1
+
+
+async def test_looking_after_amphorae_that_are_well_changes_nothing(
+    bench: Bench, amphora: Amphora, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actium_compute.watch.LOOK_EVERY_S", 0.001)
+    await bench.stop()
+    await bench.start()
+    others = [Amphora() for _ in range(5)]
+    for one in (amphora, *others):
+        await bench.serving(one)
+    await bench.order(amphora.delete())
+    await bench.until_types(amphora, "booted", "configured", "deleted")
+    for one in others:
+        assert await bench.types(one) == ["booted", "configured"]
+
+
+async def test_amphorae_of_a_lost_authority_are_booted_again_one_by_one(bench: Bench, amphora: Amphora) -> None:
+    amphorae = [amphora, Amphora(), Amphora()]
+    for one in amphorae:
+        await bench.serving(one)
+    await bench.stop()
+    lose_the_authority(bench)
+    off_at_once: list[int] = []
+
+    async def count(name: str) -> None:
+        if name == "after power off":
+            off_at_once.append(len(amphorae) - len(bench.machines.agents))
+
+    bench.machines.boundary = count
+    await bench.start()
+    for one in amphorae:
+        await bench.until_types(one, "booted", "configured", "booted", "configured")
+        assert bench.machines.agents[one.id].in_force["bundle"] == 1
+        assert bench.machines.attached[one.id] == {one.management.id, one.vip.id}
+    assert off_at_once == [1, 1, 1]
+
+
+async def test_a_stranger_at_an_amphoras_address_does_not_get_it_restarted(bench: Bench, amphora: Amphora) -> None:
+    await bench.serving(amphora)
+    genuine = bench.machines.agents[amphora.id]
+    other = open_authority(bench.folder / "stranger", SystemClock())
+    files = {**genuine.files, "agent.pem": other.issue(amphora.id).pem}
+    await genuine.stop()
+    stranger = LoopbackAgent(amphora.id, files)
+    await stranger.start()
+    await bench.order(amphora.configure(2))
+    await asyncio.sleep(0.3)
+    assert (stranger.pushes, bench.machines.boots) == ([], [amphora.id])
+    await stranger.stop()
+    await genuine.start()
+    await bench.until_types(amphora, "booted", "configured", "configured")
+
+
+async def test_a_certificate_is_renewed_in_time(
+    bench: Bench, amphora: Amphora, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.serving(amphora)
+    before = bench.machines.agents[amphora.id].files["agent.pem"]
+    await bench.stop()
+    in_use = AMPHORA_LIFETIME - timedelta(seconds=1)  # due when a second old: no test waits for twenty days
+    monkeypatch.setattr("actium_compute.next_step.RENEW_BEFORE", in_use)
+    monkeypatch.setattr("actium_compute.watch.RENEW_BEFORE", in_use)
+    monkeypatch.setattr("actium_compute.watch.LOOK_EVERY_S", 0.05)
+    await asyncio.sleep(1.1)
+    await bench.start()
+    await until(lambda: bench.types(amphora), lambda types: types[2:3] == ["certificate-renewed"])
+    booted, _, renewed, *_ = await bench.events(amphora)
+    assert renewed.certificate_expires_at > booted.certificate_expires_at
+    assert bench.machines.agents[amphora.id].files["agent.pem"] != before
+    assert bench.machines.boots == [amphora.id]
 
 
 async def test_many_amphorae_come_up_side_by_side(bench: Bench) -> None:

@@ -3,6 +3,7 @@
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from actium_compute.amphora_drivers.haproxy import HaproxyDriver
-from actium_compute.amphora_drivers.haproxy.render import LOG_SOCKET, STATS_SOCKET
+from actium_compute.amphora_drivers.haproxy.render import LOG_SOCKET, STATE_FILE, STATS_SOCKET
 from actium_shared.commands.compute import ConfigureAmphora
 from actium_shared.ids import ListenerId, MemberId, PoolId
 from actium_shared.wishes import HealthMonitor, Listener, Member, PoolWish, SessionPersistence
@@ -103,9 +104,16 @@ def test_haproxy_takes_every_configuration_that_the_driver_writes(
 ) -> None:
     wish = order(*(the_pool for _, the_pool in pairs if the_pool), listeners=tuple(one for one, _ in pairs))
     content = DRIVER.render(wish, PORTS).files["haproxy.cfg"]
-    checked = subprocess.run(["haproxy", "-c", "-f", "/dev/stdin"], input=content, capture_output=True, check=False)
+    with tempfile.NamedTemporaryFile() as states:  # the agent has always one, and haproxy warns where there is none
+        states.write(b"1\n")
+        states.flush()
+        checked = haproxy_check(content.replace(STATE_FILE.encode(), states.name.encode()))
     assert checked.returncode == 0, content.decode() + checked.stderr.decode()
     assert b"WARNING" not in checked.stderr, checked.stderr.decode()
+
+
+def haproxy_check(content: bytes) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(["haproxy", "-c", "-f", "/dev/stdin"], input=content, capture_output=True, check=False)
 
 
 def wish_with(members: list[Member], monitor: HealthMonitor | None) -> ConfigureAmphora:
@@ -154,6 +162,7 @@ def running(wish: ConfigureAmphora, folder: Path) -> Iterator[Path]:
     stats = folder / "s"
     content = DRIVER.render(wish, PORTS).files["haproxy.cfg"].decode()
     content = content.replace(STATS_SOCKET, str(stats)).replace(LOG_SOCKET, str(folder / "l"))
+    content = content.replace(STATE_FILE, str(folder / "t"))
     (folder / "haproxy.cfg").write_text(content)
     process = subprocess.Popen(["haproxy", "-db", "-f", str(folder / "haproxy.cfg")], stderr=subprocess.DEVNULL)
     try:

@@ -8,7 +8,7 @@ import pytest
 from actium_shared import streams
 from actium_shared.commands.compute import DeleteAmphora
 from actium_shared.commands.network import FindSubnet
-from actium_shared.errors import RetryableError, VersionConflictError
+from actium_shared.errors import PermanentError, RetryableError, VersionConflictError
 from actium_shared.event_store import JetStreamEventStore, commit_envelope
 from actium_shared.events.network import VipReleased
 from actium_shared.ids import AmphoraId, ApplianceId, LoadBalancerId, RandomIds, SubnetId, partition
@@ -56,13 +56,12 @@ async def test_a_stale_writer_is_refused_and_its_own_retry_is_recognised(nats_se
 async def test_only_the_owner_of_a_subject_may_append(nats_server: NatsServer) -> None:
     async with nats_server.bus("network") as network, nats_server.bus("compute") as compute:
         store = JetStreamEventStore(network)
-        await append(store, commit("c"), 0, "c")
+        position = await append(store, commit("c"), 0, "c")
         what = commit("c")
         envelope = commit_envelope(what, source="compute", correlation_id="c")
-        with pytest.raises(RetryableError):
-            await JetStreamEventStore(compute).append(
-                "evt.network.vip.c", what, expected=0, envelope=envelope, deadline=0.0
-            )
+        with pytest.raises(PermanentError, match="does not let compute publish"):
+            await JetStreamEventStore(compute).append("evt.network.vip.c", what, expected=0, envelope=envelope)
+        assert [item async for item in store.read("EVENTS_NETWORK", after=position.sequence)] == []
 
 
 async def test_a_follower_and_a_worker_survive_a_killed_server(nats_server: NatsServer) -> None:

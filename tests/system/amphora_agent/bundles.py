@@ -24,7 +24,9 @@ global
     maxconn 1000
     nbthread 1
     hard-stop-after 5s
+    server-state-file /run/amphora/haproxy.state
 defaults
+    load-server-state-from-file global
     mode http
     log global
     option redispatch

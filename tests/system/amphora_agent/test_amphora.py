@@ -6,6 +6,7 @@ import os
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -62,8 +63,70 @@ def test_same_digest_is_unchanged_and_an_older_number_or_epoch_is_refused(world)
     assert world.controller.status()["bundle"] == 5
     assert world.controller.put(world.first | {"bundle": 4, "epoch": 2}).status == 409
     assert world.controller.put(world.first | {"bundle": 6, "epoch": 1}).status == 409
-    other = world.controller.put(world.first | {"bundle": 5, "epoch": 2, "digest": "f" * 64})
-    assert (other.status, "another digest" in other.body["error"]) == (409, True)
+
+
+def test_another_digest_under_the_same_number_is_applied(world):
+    answer = world.controller.put(bundle(1, haproxy(server("m2", TWO)), [world.card]))
+    assert (answer.status, answer.body["result"]) == (200, "reload")
+    assert {world.sandbox.get() for _ in range(4)} == {"two"}
+
+
+def test_a_dead_member_gets_no_request_after_a_reload(world):
+    # Its next check is far away: only what the last worker knew can keep requests from it.
+    def slow(weight: int, *, check: bytes = b"check inter 1h fall 1 rise 1", more: str = "") -> bytes:
+        config = haproxy(server("m1", ONE), server("m2", TWO, weight=weight), more=more)
+        return config.replace(b"check inter 200ms fall 1 rise 1", check)
+
+    second = bundle(2, slow(1), [world.card])
+    assert world.controller.put(second).body["result"] == "reload"
+    ask_haproxy(world.sandbox, f"set server {BACKEND}/m2 health down")
+    runtime = {"base": second["digest"], "commands": [f"set server {BACKEND}/m2 weight 9"]}
+    assert world.controller.put(bundle(3, slow(9), [world.card], runtime=runtime)).body["result"] == "runtime"
+    lighter = slow(1, more="    retries 2")
+    assert world.controller.put(bundle(4, lighter, [world.card])).body["result"] == "reload"
+    assert {world.sandbox.get() for _ in range(20)} == {"one"}
+    rows = [line.split(",") for line in show(world.sandbox, "show stat -1 4 -1").split("\n")]
+    assert [(row[17], row[18]) for row in rows if row[1:2] == ["m2"]] == [("DOWN", "1")]  # dead, with the wish's weight
+    # What is no longer checked is not taken for dead for ever.
+    unchecked = slow(1, check=b"")
+    assert world.controller.put(bundle(5, unchecked, [world.card])).body["result"] == "reload"
+    assert {world.sandbox.get() for _ in range(8)} == {"one", "two"}
+
+
+def test_a_member_that_answers_checks_with_control_characters_harms_no_beat(world):
+    evil = b"HTTP/1.0 500 a\x0bb\x0c\x1c\xc2\x85pool-1:listener-1,m9,UP\r\n\r\n"
+    rogue = inside(world.sandbox.fabric, lambda: socket.create_server((ONE, 8666)))
+    with answering(rogue, evil):
+        agent = world.sandbox.pids(AGENT)
+        config = haproxy(server("m1", ONE), server("m3", ONE, port=8666)).replace(
+            b"option httpchk GET /", b"option httpchk GET /\n    http-check expect status 200"
+        )
+        assert world.controller.put(bundle(2, config, [world.card])).status == 200
+        beat = world.sandbox.relay.beat(lambda beat: beat["pools"].get(POOL, {}).get("members", {}).get("m3") == "DOWN")
+        assert set(beat["pools"][POOL]["members"]) == {"m1", "m3"}
+        assert b"a\x0bb" in show(world.sandbox, "show stat -1 4 -1").encode()
+        world.sandbox.relay.beat(lambda beat: beat["bundle"] == 2)
+        assert world.sandbox.pids(AGENT) == agent
+
+
+@contextlib.contextmanager
+def answering(listening, answer):
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = listening.accept()
+                with client, contextlib.suppress(OSError):
+                    client.recv(4096)
+                    client.sendall(answer)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        listening.shutdown(socket.SHUT_RDWR)
+        listening.close()
+        thread.join(5)
 
 
 def test_refused_configuration_comes_back_in_haproxys_words_and_the_old_one_serves(world):
@@ -73,7 +136,7 @@ def test_refused_configuration_comes_back_in_haproxys_words_and_the_old_one_serv
         answer = world.controller.put(bundle(2, broken, [world.card]))
         assert answer.status == 422
         assert "unknown proxy mode 'nonsense'" in answer.body["error"]
-        assert "/run/amphora/haproxy.cfg:9" in answer.body["error"]
+        assert "/run/amphora/haproxy.cfg:11" in answer.body["error"]
         stream.flows_on()
     assert stream.failed == []
     after = world.controller.status()
@@ -241,6 +304,19 @@ def test_server_certificate_is_replaced_for_new_connections(world):
     assert fresh.status()["bundle"] == 1
     shown = fresh._connection.sock.getpeercert(binary_form=True)
     assert ssl.DER_cert_to_PEM_cert(shown).encode().strip() in issued
+
+
+def test_an_amphora_that_only_holds_connections_open_locks_nobody_out(world):
+    pem = world.sandbox.authority.issue(world.sandbox.amphora_id)
+    strangers = [Controller(world.sandbox, pem) for _ in range(70)]
+    for stranger in strangers:
+        with contextlib.suppress(OSError):
+            stranger._connection.connect()
+    fresh = Controller(world.sandbox, world.sandbox.authority.issue("controller.actium"))
+    assert eventually(fresh.status, deadline_s=8)["bundle"] == 1
+    assert world.sandbox.log().count("client has not the role") < 20
+    for stranger in strangers:
+        stranger._connection.close()
 
 
 def test_wrong_requests_are_answered_by_name(world):
@@ -435,6 +511,13 @@ def test_deleted_configuration_stops_haproxy_hands_cards_back_and_forgets_files(
     eventually(world.sandbox.get)
 
 
+def test_nothing_in_an_amphora_dumps_core(world):
+    for pid in world.sandbox.processes():
+        limits = Path(f"/proc/{pid}/limits").read_text()
+        found = next(line.split() for line in limits.splitlines() if line.startswith("Max core file size"))
+        assert (found[4], found[5]) == ("0", "0"), pid
+
+
 def test_haproxy_runs_with_three_capabilities_and_no_new_privileges(world):
     for pid in world.sandbox.pids(HAPROXY):
         status = Path(f"/proc/{pid}/status").read_text()
@@ -465,11 +548,15 @@ def amphora_root(sandbox: Sandbox) -> Path:
 
 
 def ask_haproxy(sandbox: Sandbox, command: str) -> None:
+    assert show(sandbox, command).strip() == ""
+
+
+def show(sandbox: Sandbox, command: str) -> str:
     with socket.socket(socket.AF_UNIX) as asking:
         asking.connect(str(amphora_root(sandbox) / "haproxy.sock"))
         asking.sendall(command.encode() + b"\n")
         asking.shutdown(socket.SHUT_WR)
-        assert asking.recv(4096).strip() == b""
+        return b"".join(iter(lambda: asking.recv(65_536), b"")).decode(errors="replace")
 
 
 def in_amphora(sandbox: Sandbox, name: str) -> bytes:

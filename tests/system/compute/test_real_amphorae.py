@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from operator import eq
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 
 from actium_compute.adapters.images import Images
 from actium_compute.adapters.management import FabricManagementNetwork
+from actium_compute.authority import AMPHORA_LIFETIME
 from actium_compute.main import DEFAULT_IMAGE
 from actium_network.ports import PortWish
 from actium_shared import embedded
@@ -26,7 +28,7 @@ from actium_shared.testing.nats_server import NatsServer
 from actium_shared.wishes import LoadBalancerWish, PoolWish
 from builders import listener, load_balancer, member, pool, vip
 from contract.ports.embedded_world import World, traces
-from integration.compute.bench import Amphora, Bench, until
+from integration.compute.bench import Amphora, Bench, lose_the_authority, until
 
 pytestmark = pytest.mark.root
 
@@ -176,6 +178,34 @@ async def test_after_its_machine_is_lost_it_serves_again(scene: Scene) -> None:
     await bench.start()
     await bench.until_types(amphora, "booted", "configured", "booted", "configured")
     assert await scene.answers() == 200
+
+
+async def test_it_is_looked_after_without_an_order(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench, amphora = scene.bench, scene.amphora
+    await scene.make_ports()
+    await bench.order(amphora.boot(), scene.configure(1))
+    await bench.until_types(amphora, "booted", "configured")
+
+    await bench.machines.power_off(amphora.id, timeout_s=10)
+    await bench.until_types(amphora, *["booted", "configured"] * 2)
+    assert await scene.answers() == 200
+
+    await bench.stop()
+    lose_the_authority(bench)
+    await bench.start()
+    await bench.until_types(amphora, *["booted", "configured"] * 3)
+    assert await scene.answers() == 200
+
+    await bench.stop()
+    in_use = AMPHORA_LIFETIME - timedelta(seconds=1)
+    monkeypatch.setattr("actium_compute.next_step.RENEW_BEFORE", in_use)
+    monkeypatch.setattr("actium_compute.watch.RENEW_BEFORE", in_use)
+    await bench.start()
+    await until(lambda: bench.types(amphora), lambda types: types[6:7] == ["certificate-renewed"])
+    await bench.order(scene.configure(2))
+    await until(lambda: bench.types(amphora), lambda types: types[-1] == "configured")
+    assert await scene.answers() == 200
+    assert (await bench.types(amphora)).count("booted") == 3
 
 
 async def _weights_change_without_reload(scene: Scene) -> None:

@@ -128,7 +128,14 @@ def test_down_ends_all_though_the_supervisor_was_killed(folder: Path) -> None:
 def test_up_that_does_not_become_ready_takes_everything_back(folder: Path) -> None:
     before = snapshot()
     with pytest.raises(WorldError, match="compute: "):
-        bring_up(folder, compute="failing", ready_within_s=2.0)
+        bring_up(folder, compute="failing", ready_within_s=1.0)
+    assert snapshot() == before
+
+
+def test_up_does_not_wait_for_a_service_that_ends_again_and_again(folder: Path) -> None:
+    before = snapshot()
+    with pytest.raises(WorldError, match="compute ends again and again; its last words: this one never works"):
+        bring_up(folder, compute="failing", ready_within_s=100.0)
     assert snapshot() == before
 
 

@@ -18,7 +18,7 @@ import pytest
 from actium_embedded.backends import wished
 from system.first_light.worlds import Tenant, TestWorld, answers, await_value, commands_in, events, free_port
 
-SERVICES = ("network", "compute", "planner", "api")
+SERVICES = ("network", "compute", "planner", "health", "api")
 ONCE = (
     "vip.reserved",
     "vip.released",
@@ -164,7 +164,7 @@ def test_work_finishes_wherever_the_bus_or_the_agent_is_killed(doomed: tuple[Tes
     world, murders = doomed
     tenant, subnets = Tenant(world.facts.api_url), subnet_ids(world)
     known = _places(world, murders, tenant, subnets)
-    touches = ("append.", "order.") if victim == "nats-server" else ("agents.",)
+    touches = ("append.", "order.") if victim == "nats-server" else ("agent.",)
     places = [place for place in known if place[2].startswith(touches) and (victim != "agent" or place[0] == "update")]
     assert places
     for number, (act, service, point) in enumerate(places):

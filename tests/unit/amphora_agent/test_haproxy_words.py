@@ -182,3 +182,9 @@ def test_words_are_the_alerts_without_process_ids():
     assert trim(words) == "config : parsing [x:1] : bad"
     assert trim("[WARNING]  (1) : hm") == "hm"
     assert trim("") == "haproxy ended without a word"
+
+
+@pytest.mark.parametrize("mark", ["\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029", "\r"])
+def test_what_a_member_answers_to_a_check_breaks_no_line(mark):
+    evil = row("p1:l1", "m1", "DOWN").rstrip("\n") + f',"evil{mark}p1:l1,m2,UP",\n'
+    assert Parser().parse(HEADER + evil).pools["p1"]["members"] == {"m1": "DOWN"}

@@ -96,3 +96,20 @@ def test_a_master_key_of_the_wrong_length_stops_the_start(tmp_path: Path) -> Non
     path.write_bytes(b"short")
     with pytest.raises(SettingsError, match="5 bytes"):
         read_master_key(path)
+
+
+def test_it_vouches_for_what_it_gave_until_that_ends_and_not_for_what_is_older_than_itself(
+    tmp_path: Path, clock: MovableClock
+) -> None:
+    before = open_authority(tmp_path / "old", clock).issue("a").expires_at
+    clock.time += timedelta(minutes=1)
+    authority = open_authority(tmp_path / "new", clock)
+    own = authority.issue("a").expires_at
+    assert authority.vouches_for(own)
+    assert not authority.vouches_for(before)
+    clock.time = own
+    assert not authority.vouches_for(own)
+
+
+def test_private_keys_do_not_show(tmp_path: Path, clock: MovableClock) -> None:
+    assert "PRIVATE" not in repr(open_authority(tmp_path, clock).issue("a"))

@@ -112,6 +112,13 @@ def test_an_http_monitor_asks_what_it_was_told() -> None:
     assert any(line.endswith("check inter 5s fall 4 rise 2 port 99") for line in found)
 
 
+def test_replaced_workers_end_and_a_reload_forgets_no_dead_member() -> None:
+    found = lines(order())
+    assert "hard-stop-after 1800s" in found
+    assert "mworker-max-reloads 40" in found
+    assert {"server-state-file /run/amphora/haproxy.state", "load-server-state-from-file global"} <= set(found)
+
+
 def test_limits_are_what_haproxy_can_count() -> None:
     found = lines(order(listeners=(listener(connection_limit=7, timeout_client_data_ms=31_536_000_000),)))
     assert "maxconn 7" in found

@@ -5,14 +5,18 @@ from typing import Any, TypeVar
 
 import pytest
 
+from actium_compute.authority import AMPHORA_LIFETIME
 from actium_compute.facts import Facts, Stage, Stored
 from actium_compute.next_step import (
+    RENEW_BEFORE,
     Boot,
     Check,
     Configure,
     Delete,
     GiveUp,
     Idle,
+    Renew,
+    Restart,
     Step,
     Wait,
     first_configuration,
@@ -43,9 +47,11 @@ FIRST, SECOND = stored(order(bundle=1)), stored(order(bundle=2))
 DELETE = stored(DeleteAmphora(amphora_id=AMPHORA, appliance_id=APPLIANCE))
 
 
-def step(*, now: datetime = NOW, runs: bool = True, checked: bool = True, **known: Any) -> Step:
+def step(
+    *, now: datetime = NOW, runs: bool = True, checked: bool = True, locked_out: bool = False, **known: Any
+) -> Step:
     defaults: dict[str, Any] = {"amphora_id": AMPHORA, "appliance_id": APPLIANCE, "ports": PORTS}
-    return next_step(Facts(**(defaults | known)), now, runs=runs, checked=checked)
+    return next_step(Facts(**(defaults | known)), now, runs=runs, checked=checked, locked_out=locked_out)
 
 
 def booted(**known: Any) -> Step:
@@ -99,6 +105,21 @@ def test_where_the_newest_wish_was_refused_the_last_good_one_is_what_should_run(
 
 def test_a_lost_machine_is_booted_again_however_long_ago_it_was_ordered() -> None:
     assert booted(runs=False, now=NOW + timedelta(days=9)) == Boot(BOOT)
+
+
+def test_a_certificate_is_renewed_when_a_third_of_its_life_is_left_and_nothing_else_is_to_do() -> None:
+    assert RENEW_BEFORE == AMPHORA_LIFETIME / 3
+    known = {"configure": FIRST, "configured_bundle": 1, "certificate_expires_at": NOW + RENEW_BEFORE}
+    assert booted(**known, now=NOW - timedelta(seconds=1)) == Idle()
+    assert booted(**known) == Renew(BOOT)
+    assert booted(**known, checked=False) == Check(FIRST)
+    assert booted(**(known | {"configure": SECOND})) == Configure(SECOND)
+
+
+def test_one_that_we_are_locked_out_of_is_restarted_before_anything_else_is_tried() -> None:
+    assert booted(configure=SECOND, configured_bundle=1, locked_out=True) == Restart(BOOT)
+    assert booted(configure=SECOND, configured_bundle=1, locked_out=True, runs=False) == Boot(BOOT)
+    assert booted(locked_out=True, delete=DELETE) == Delete(DELETE)
 
 
 @pytest.mark.parametrize("stage", [Stage.WISHED, Stage.BOOTED, Stage.FAILED])

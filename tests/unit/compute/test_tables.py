@@ -5,8 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import alembic.config
-import alembic.script
 import pytest
 import sqlalchemy as sa
 
@@ -152,10 +150,3 @@ def test_migrations_lead_to_the_tables_that_the_code_knows(connection: sa.Connec
             column.name: (str(column.type.compile(dialect)), column.nullable) for column in table.columns
         }
     assert inspector.get_pk_constraint(AMPHORAE.name)["constrained_columns"] == ["amphora_id"]
-
-
-def test_the_head_that_spares_alembic_is_the_real_one() -> None:
-    config = alembic.config.Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-    config.set_main_option("path_separator", "os")
-    assert alembic.script.ScriptDirectory.from_config(config).get_current_head() == migrations.HEAD

@@ -17,6 +17,12 @@ def world(tmp_path: Path) -> World:
     return World(folder=tmp_path, choices=Choices(name="test", ports=ports, hosts=(), networks=networks))
 
 
+@pytest.fixture(autouse=True)
+def bare_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests themselves are run with `openstack` on their path."""
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+
+
 def test_shell_that_evaluates_the_lines_has_the_client_and_its_settings(world: World) -> None:
     lines = "\n".join(environment.shell_lines(world))
     script = f'{lines}\necho "$OS_AUTH_URL"; command -v openstack'
@@ -29,6 +35,13 @@ def test_telling_a_shell_twice_does_not_lengthen_its_path(world: World, monkeypa
     once = environment.variables(world)["PATH"]
     monkeypatch.setenv("PATH", once)
     assert environment.variables(world)["PATH"] == once == f"{BIN}:/bin"
+
+
+def test_shell_forgets_the_settings_of_another_cloud(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OS_CLOUD", "elsewhere")
+    lines = "\n".join(environment.shell_lines(world))
+    shell = subprocess.run(["sh", "-c", f'{lines}\necho "$OS_CLOUD."'], capture_output=True, text=True, check=True)
+    assert shell.stdout == ".\n"
 
 
 def test_settings_of_another_cloud_do_not_reach_our_clients(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

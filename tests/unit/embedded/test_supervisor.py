@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,32 @@ def test_command_that_is_not_there_is_said_and_does_not_end_the_supervisor(
 ) -> None:
     assert supervisor.start(world, Process(name="ghost", command=("/no/such",), environment={})) is None
     assert "ghost could not be started" in capsys.readouterr().out
+
+
+def test_what_a_process_started_is_not_taken_for_the_process(world: World) -> None:
+    """As an amphora, which outlives compute, has compute's environment and a session of its own."""
+    command = ("sh", "-c", "setsid sleep 60 & echo $!; wait")
+    maker = supervisor.start(world, Process(name="maker", command=command, environment={"PATH": os.environ["PATH"]}))
+    assert maker is not None
+    heir = int(await_text(supervisor.log_file(world, "maker")))
+    running.record_file(world.run, "maker").unlink()
+    found = running.find(world, "maker")
+    assert found is not None
+    assert found.pid == maker.pid
+    os.kill(maker.pid, signal.SIGKILL)
+    os.waitpid(maker.pid, 0)
+    try:
+        assert running.find(world, "maker") is None
+    finally:
+        os.kill(heir, signal.SIGKILL)
+
+
+def await_text(log: Path) -> str:
+    deadline = time.monotonic() + 10.0
+    while not (text := log.read_text()).endswith("\n"):
+        assert time.monotonic() < deadline, "nothing was written"
+        time.sleep(0.01)
+    return text
 
 
 def test_output_of_a_process_goes_to_its_log_and_its_end_is_told_in_words(

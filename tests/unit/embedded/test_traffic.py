@@ -8,11 +8,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from actium_embedded import demo, traffic
-from actium_embedded.traffic import Answer, Tally
+from actium_embedded.traffic import Answer, Tally, Target
 
 
 def answer(backend: str | None = "web-a", words: str = "200", took_s: float = 0.001) -> Answer:
     return Answer(backend=backend, words=words, took_s=took_s, at=time.monotonic())
+
+
+def on_loopback(port: int) -> Target:
+    return Target(address="127.0.0.1", source="127.0.0.1", port=port)
 
 
 def test_tally_counts_answers_and_failures_apart() -> None:
@@ -44,7 +48,7 @@ def test_refused_connection_is_an_answer_in_words() -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         port = nobody.getsockname()[1]
-    refused = traffic.request("127.0.0.1", port)
+    refused = traffic.request(on_loopback(port))
     assert refused.backend is None
     assert "refused" in refused.words
 
@@ -62,7 +66,7 @@ def test_answer_carries_the_back_end_and_the_status() -> None:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        got = traffic.request("127.0.0.1", server.server_port)
+        got = traffic.request(on_loopback(server.server_port))
         server.shutdown()
     assert (got.backend, got.words, got.is_good) == ("web-a", "503", False)
 
@@ -80,3 +84,13 @@ def test_answer_carries_the_back_end_and_the_status() -> None:
 def test_end_of_the_demo_is_as_told_or_as_answered(keep: bool, down: bool, said: str | None, ends: bool) -> None:
     ask = None if said is None else lambda _: said
     assert demo.wants_down(keep=keep, down=down, ask=ask) is ends
+
+
+def test_nothing_leaves_by_another_way_while_the_source_address_is_not_there() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(0.1)
+        port = listening.getsockname()[1]
+        got = traffic.request(Target(address="127.0.0.1", source="192.0.2.77", port=port))
+        with pytest.raises(TimeoutError):
+            listening.accept()
+    assert (got.backend, got.is_good) == (None, False)

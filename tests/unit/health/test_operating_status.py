@@ -5,7 +5,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from actium_health.operating_status import Kind, changes, leading, operating_statuses
-from actium_health.report import PoolReport, Report
+from actium_health.report import PoolReport, Report, with_edges
 from unit.health.given import node, report, tree
 
 ALL_WELL = {
@@ -38,6 +38,24 @@ def test_everything_up_is_online() -> None:
 def test_a_members_status_follows_haproxys_word(word: str, status: str) -> None:
     found = operating_statuses(tree(), report(members={"member": word}), held=1)
     assert found["member", "member"] == status
+
+
+@pytest.mark.parametrize(("word", "status"), [("UP", "NO_MONITOR"), ("MAINT", "OFFLINE"), ("DRAIN", "DRAINING")])
+def test_a_member_that_nobody_checks_is_never_online(word: str, status: str) -> None:
+    unmonitored = tree(pools=(node(Kind.POOL, "pool"),))
+    seen = with_edges(report(members={"member": "MAINT"}), edge_about_member(word))
+    assert operating_statuses(unmonitored, seen, held=1)["member", "member"] == status
+
+
+def edge_about_member(word: str) -> dict[str, object]:
+    about = {
+        "kind": "member",
+        "id": "member",
+        "pool_id": "pool",
+        "status": word,
+        "reason": "leaving forced maintenance",
+    }
+    return {"edges": [about]}
 
 
 def test_a_word_that_nobody_knows_leaves_the_member_as_it_is() -> None:

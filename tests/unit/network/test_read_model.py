@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 
 from actium_network import migrations
 from actium_network.read_model import queries
-from actium_network.read_model.projections import Projector, project
+from actium_network.read_model.projections import project
 from actium_network.read_model.tables import METADATA, POSITIONS
 from actium_shared.commands.network import SettlePorts
 from actium_shared.event_store import Recorded
@@ -25,7 +25,7 @@ from actium_shared.events.network import (
     VipReleased,
 )
 from actium_shared.message import Event
-from actium_shared.read_model import Database, Positions
+from actium_shared.read_model import Database, Positions, Projector
 from actium_shared.wishes import LoadBalancer
 from unit.network.builders import (
     AMPHORA,
@@ -202,7 +202,7 @@ def test_the_newest_order_waits_until_the_log_answers_it(connection: sa.Connecti
 
 async def test_a_commit_that_comes_twice_is_applied_once(database: Database) -> None:
     positions = Positions(POSITIONS)
-    projector = Projector(database, positions)
+    projector = Projector(database, positions, project)
     first: Event = created("v", "203.0.113.100")
     gone = PortDeleted(amphora_id=AMPHORA, appliance_id=APPLIANCE, port_id=VIP_PORT)
     commits = [recorded(1, PORTS, first), recorded(2, PORTS, gone)]
@@ -214,7 +214,7 @@ async def test_a_commit_that_comes_twice_is_applied_once(database: Database) -> 
 
 async def test_rows_and_position_stand_or_fall_together(database: Database) -> None:
     positions = Positions(POSITIONS)
-    projector = Projector(database, positions)
+    projector = Projector(database, positions, project)
     await projector.apply([recorded(1, VIPS, reserved())])
     clash = recorded(2, f"evt.network.vip.{OTHER}", reserved(load_balancer_id=OTHER))
     with pytest.raises(sa.exc.IntegrityError):

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 
+import pytest
+
 from actium_network.workers import Workers
 from actium_shared.clock import SystemClock
-from actium_shared.errors import RetryableError
+from actium_shared.errors import BrokenStoreError, RetryableError
 
 
 class QuickClock(SystemClock):
@@ -100,3 +102,15 @@ async def test_a_fault_is_counted_and_tried_again_and_stops_nobody_else() -> Non
         workers.wake(["bad", "good"])
         await until(lambda: sorted(done) == ["bad", "good"])
     assert (workers.failing, clock.slept) == (1, [30.0])
+
+
+async def test_a_broken_store_ends_all_work() -> None:
+    async def work(_target: str) -> None:
+        raise BrokenStoreError("malformed")
+
+    workers = Workers("test", work, QuickClock())
+    workers.wake(["a"])
+    async with asyncio.timeout(5):
+        with pytest.raises(ExceptionGroup) as caught:
+            await workers.run()
+    assert isinstance(caught.value.exceptions[0], BrokenStoreError)

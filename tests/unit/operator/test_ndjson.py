@@ -47,6 +47,14 @@ async def test_lines_are_sent_and_the_body_ended() -> None:
     assert end["more_body"] is False
 
 
+async def test_a_reader_who_goes_ends_it_though_there_is_always_a_next_line() -> None:
+    async def tell(emit: Emit) -> None:
+        for number in range(1_000_000):
+            await emit(number)
+
+    assert len(await respond(tell, receive=leaves)) < 100
+
+
 async def test_a_reader_who_goes_ends_it_and_what_was_open_is_closed() -> None:
     closed: list[str] = []
 

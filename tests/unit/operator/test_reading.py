@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 
 from actium_api.operator import reading
-from actium_shared.pull import Delivery
+from actium_shared.bus import Delivery
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -50,7 +50,7 @@ def test_an_update_says_what_was_asked_to_change() -> None:
     event = ListenerUpdated(load_balancer_id=load_balancer_id, generation=2, listener=listener)
     changes = ListenerChanges(connection_limit=5, name="x")
     command = UpdateListener(load_balancer_id=load_balancer_id, listener_id=listener.id, changes=changes)
-    assert words.what(event, CommandCause(command=command)) == "name = 'x', connection_limit = 5"
+    assert words.what(event, CommandCause(command=command)) == 'name = "x", connection_limit = 5'
     assert words.what(event, CLOCK) == "HTTP on port 80"
 
 
@@ -60,6 +60,8 @@ def test_causes_are_told_in_words() -> None:
     assert words.why(CLOCK) == "deadline of 12:00:00 UTC lapsed"
     order = WorkCause(order_id="amphora.boot/12345678-aaaa/1")
     assert words.why(order) == "outcome of amphora.boot/12345678/1"
+    beat = WorkCause(order_id="amphora.beat/12345678-aaaa/0123456789abcdef/27")
+    assert words.why(beat) == "outcome of amphora.beat/12345678/01234567/27"
 
 
 def test_without_an_actor_it_was_actium() -> None:

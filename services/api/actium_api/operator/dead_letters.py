@@ -5,8 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from actium_shared.bus import Bus
-from actium_shared.pull import Delivery
+from actium_shared.bus import Bus, Delivery
 from actium_shared.streams import DEAD_LETTERS
 
 LIMIT = 1_000

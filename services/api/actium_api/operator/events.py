@@ -12,11 +12,10 @@ from actium_api.operator.lines import Line, lines
 from actium_api.operator.ndjson import Emit
 from actium_api.operator.relations import STREAM, Relations
 from actium_api.operator.starting_point import After
-from actium_shared.bus import Bus
+from actium_shared.bus import Bus, Delivery
 from actium_shared.errors import UnreadableError
 from actium_shared.event_store import Recorded, recorded
 from actium_shared.events import EVENTS
-from actium_shared.pull import Delivery
 from actium_shared.streams import token
 
 PARAMETERS = ("load_balancer", "type", "from", "follow")

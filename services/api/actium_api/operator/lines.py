@@ -8,10 +8,10 @@ import msgspec
 
 from actium_api.operator import words
 from actium_api.operator.relations import Relations
+from actium_shared.bus import Delivery
 from actium_shared.errors import UnreadableError
 from actium_shared.event_store import Recorded, recorded
 from actium_shared.message import Actor, Cause, ClockCause, CommandCause, Event, EventCause, Position, WorkCause
-from actium_shared.pull import Delivery
 
 UNREADABLE = "unreadable"
 """The `type` of a line for what this version cannot decode: shown, never guessed and never left out."""

@@ -67,6 +67,8 @@ class NdjsonResponse(StreamingResponse):
 
         async def emit(line: object) -> None:
             await put(self._encode(line) + b"\n", more=True)
+            # Else a long past is told to a reader who is gone: nothing between two lines lets anybody learn of it.
+            await asyncio.sleep(0)
 
         try:
             await put(b"", more=True)  # sends the head: a follower knows that it follows before anything happens

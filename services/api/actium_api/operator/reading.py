@@ -7,9 +7,8 @@ from datetime import datetime
 from heapq import heapify, heappop, heappush
 
 from actium_api.operator.starting_point import After
-from actium_shared.bus import Bus
+from actium_shared.bus import Bus, Delivery
 from actium_shared.clock import Clock, SystemClock
-from actium_shared.pull import Delivery
 
 EVERYTHING = (">",)
 SETTLE_S = 0.1

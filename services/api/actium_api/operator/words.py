@@ -58,10 +58,9 @@ def who(actor: Actor | None) -> str:
 
 
 def shortened(order_id: str) -> str:
-    """Give an order's id with its target short: `<type>/<target>/<generation>`."""
-    kind, _, rest = order_id.partition("/")
-    target, _, number = rest.partition("/")
-    return "/".join(part for part in (kind, short(target), number) if part)
+    """Give an id like `<type>/<target>/<generation>` with the ids in it short."""
+    kind, *rest = order_id.split("/")
+    return "/".join(part for part in (kind, *map(short, rest)) if part)
 
 
 def fields(event: Event) -> str:
@@ -73,7 +72,8 @@ def _changes(command: Command) -> str:
     changes = getattr(command, "changes", None)
     if changes is None:
         return ""
-    return ", ".join(f"{name} = {value!r}" for name, value in msgspec.to_builtins(changes).items())
+    sent = ((name, msgspec.json.encode(value).decode()) for name, value in msgspec.to_builtins(changes).items())
+    return ", ".join(f"{name} = {value}" for name, value in sent)
 
 
 def _of_load_balancer(event: Event) -> str:
@@ -84,6 +84,8 @@ def _of_load_balancer(event: Event) -> str:
             return f"{named(one.name)}at {one.vip.address}, provider {one.provider}"
         case load_balancer.LoadBalancerDeletionRequested():
             return "shall be deleted with all its children"
+        case load_balancer.LoadBalancerDeletionDelayed(reason=reason):
+            return f"the deletion takes too long, and goes on: {reason}"
         case load_balancer.LoadBalancerDeleted():
             return "nothing of it exists any more"
         case load_balancer.LoadBalancerPlaced(appliance_id=appliance_id):
@@ -176,6 +178,8 @@ def _of_amphora(event: Event) -> str:
             return f"runs bundle {bundle} ({result}, {took_ms:.0f} ms)"
         case amphora.AmphoraConfigurationRefused(bundle=bundle, reason=reason):
             return f"refuses bundle {bundle}: {reason}"
+        case amphora.AmphoraCertificateRenewed(certificate_expires_at=expires_at):
+            return f"shows a new certificate, good until {expires_at:%Y-%m-%d}"
         case amphora.AmphoraDeleted():
             return "machine, certificate and key exist no more"
         case _:

@@ -9,7 +9,7 @@ from actium_api.read_model.amphora_rows import APPOINTED, BOOTED, CLEARED, DELET
 from actium_api.read_model.rows import Rows, seconds
 from actium_api.read_model.tables import AMPHORAE, APPLIANCES, CARRIED, NETWORKS, PORTS, VIPS
 from actium_shared.event_store import Recorded
-from actium_shared.events.amphora import AmphoraBooted, AmphoraBootFailed, AmphoraDeleted
+from actium_shared.events.amphora import AmphoraBooted, AmphoraBootFailed, AmphoraCertificateRenewed, AmphoraDeleted
 from actium_shared.events.appliance import (
     AmphoraAppointed,
     AmphoraCleared,
@@ -105,6 +105,12 @@ def _apply_amphora(rows: Rows, event: Event, *, at: str) -> None:
                 "certificate_expires_at": seconds(event.certificate_expires_at),
             }
             _put_amphora(rows, event.amphora_id, booted)
+        case AmphoraCertificateRenewed():
+            renewed = {
+                "appliance_id": event.appliance_id,
+                "certificate_expires_at": seconds(event.certificate_expires_at),
+            }
+            _put_amphora(rows, event.amphora_id, renewed)
         case AmphoraBootFailed():
             failed = {"appliance_id": event.appliance_id, "machine": FAILED, "machine_at": at}
             _put_amphora(rows, event.amphora_id, failed)

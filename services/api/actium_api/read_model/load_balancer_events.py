@@ -250,11 +250,14 @@ class _Commit:
         self.rows.touch(table, [row_id])
 
     def _bump_listeners(self, pool_ids: list[str], generation: int) -> None:
-        self._bump(LISTENERS, self.rows.ids(LISTENERS, LISTENERS.c.default_pool_id.in_(pool_ids)), generation)
+        if pool_ids:
+            self._bump(LISTENERS, self.rows.ids(LISTENERS, LISTENERS.c.default_pool_id.in_(pool_ids)), generation)
 
     def _bump(self, table: sa.Table, ids: list[str], generation: int) -> None:
         """Make these pending for `generation`; what this commit made pending already stays as it is."""
         self._generation = max(generation, self._generation)
+        if not ids:
+            return
         status = table.c.provisioning_status
         self.rows.connection.execute(
             sa.update(table)
@@ -268,6 +271,8 @@ class _Commit:
         self.rows.touch(table, ids)
 
     def _set_status(self, table: sa.Table, ids: list[str], status: str, *, unless: tuple[str, ...] = ()) -> None:
+        if not ids:
+            return
         query = sa.update(table).where(table.c.id.in_(ids), table.c.provisioning_status.not_in((*unless, status)))
         done = self.rows.connection.execute(query.values(provisioning_status=status, changed_at=self.at))
         if done.rowcount:
@@ -305,6 +310,8 @@ class _Commit:
             )
             for table in CHILDREN
         }
+        if not any(gone.values()):
+            return  # as in most rounds
         for table in (MEMBERS, HEALTH_MONITORS):
             gone[table] += self.rows.ids(table, table.c.pool_id.in_(gone[POOLS]))
         unmonitored = self._pools_of(HEALTH_MONITORS, gone[HEALTH_MONITORS])
@@ -332,8 +339,10 @@ class _Commit:
 
     def _touch_around(self, table: sa.Table, ids: list[str]) -> None:
         """Have these rendered again, and what names them."""
+        if not ids:
+            return
         self.rows.touch(table, ids)
-        if table in (LISTENERS, POOLS) and ids:
+        if table in (LISTENERS, POOLS):
             self.rows.touch(LOAD_BALANCERS, [self.load_balancer_id])
         if table in (MEMBERS, HEALTH_MONITORS):
             self.rows.touch(POOLS, self._pools_of(table, ids))

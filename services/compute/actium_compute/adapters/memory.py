@@ -1,6 +1,7 @@
 """Machines that are switched on at once and have nothing behind them: for tests, and for load tests of the rest."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from actium_compute.adapters.hosts import choose_host
 from actium_compute.ports import Machine, MachinePort, MachineWish
@@ -16,7 +17,9 @@ class MemoryMachines:
         self.attached: dict[str, set[str]] = {}
 
     async def boot(self, machine: MachineWish, *, timeout_s: float) -> Machine:  # noqa: ARG002 - takes no time
-        if machine.amphora_id not in self._machines:
+        if known := self._machines.get(machine.amphora_id):
+            self._machines[machine.amphora_id] = replace(known, powered=True)
+        else:
             host = choose_host(machine, self._hosts, [other.host for other in self._machines.values()])
             self._machines[machine.amphora_id] = Machine(compute_id=machine.amphora_id, host=host)
             self.attached[machine.amphora_id] = {machine.management_port.port_id}
@@ -33,6 +36,10 @@ class MemoryMachines:
     async def cut_links(self, amphora_id: str) -> None:
         self.attached.get(amphora_id, set()).clear()
 
+    async def power_off(self, amphora_id: str, *, timeout_s: float) -> None:  # noqa: ARG002
+        if known := self._machines.get(amphora_id):
+            self._machines[amphora_id] = replace(known, powered=False)
+
     async def delete(self, amphora_id: str, *, timeout_s: float) -> None:  # noqa: ARG002
         self._machines.pop(amphora_id, None)
         self.attached.pop(amphora_id, None)
@@ -41,4 +48,4 @@ class MemoryMachines:
         return dict(self._machines)
 
     async def power(self, amphora_id: str) -> bool:
-        return amphora_id in self._machines
+        return amphora_id in self._machines and self._machines[amphora_id].powered

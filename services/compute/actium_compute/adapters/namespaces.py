@@ -69,6 +69,11 @@ class NamespaceMachines:
         deadline = Deadline(CUT_TIMEOUT_S, f"fence around amphora {amphora_id}")
         await to_the_end(partial(self._plumbing.cut, amphora_id, deadline))
 
+    async def power_off(self, amphora_id: str, *, timeout_s: float) -> None:
+        deadline = Deadline(timeout_s, f"end of amphora {amphora_id}")
+        names = (embedded.amphora_namespace(amphora_id), embedded.traffic_namespace(amphora_id))
+        await self._alone(amphora_id, partial(namespaces.kill_processes, names, deadline))
+
     async def delete(self, amphora_id: str, *, timeout_s: float) -> None:
         await self._alone(amphora_id, partial(self._delete, amphora_id, timeout_s))
 

@@ -1,7 +1,5 @@
 """Events to rows: compute's own, and the network's ports. No IO but the connection."""
 
-from collections.abc import Sequence
-
 import msgspec
 import sqlalchemy as sa
 
@@ -12,6 +10,7 @@ from actium_shared.event_store import Recorded
 from actium_shared.events.amphora import (
     AmphoraBooted,
     AmphoraBootFailed,
+    AmphoraCertificateRenewed,
     AmphoraConfigurationRefused,
     AmphoraConfigured,
     AmphoraDeleted,
@@ -19,7 +18,6 @@ from actium_shared.events.amphora import (
 )
 from actium_shared.events.network import PortCreated, PortDeleted
 from actium_shared.message import Event
-from actium_shared.read_model import Database, Positions
 
 OWN = streams.events_of("compute")
 NETWORK = streams.events_of("network")
@@ -29,35 +27,12 @@ READS: tuple[type[Event], ...] = (
     AmphoraBootFailed,
     AmphoraConfigured,
     AmphoraConfigurationRefused,
+    AmphoraCertificateRenewed,
     AmphoraDeleted,
     PortCreated,
     PortDeleted,
 )
 """The events that this service understands; all others pass by."""
-
-
-class Projector:
-    """Brings the tables up to date, each commit with its position in one transaction."""
-
-    def __init__(self, database: Database, positions: Positions) -> None:
-        self._database = database
-        self._positions = positions
-
-    async def apply(self, commits: Sequence[Recorded]) -> frozenset[str]:
-        """Apply commits in order, all in one transaction, and give the amphorae that they are about."""
-        new = [item for item in commits if item.position.sequence > self._positions.of(item.position.stream)]
-        if not new:
-            return frozenset()
-
-        def change(connection: sa.Connection) -> frozenset[str]:
-            touched = frozenset().union(*(project(connection, item) for item in new))
-            for item in new:
-                self._positions.record(connection, item.position)
-            return touched
-
-        touched = await self._database.write(change)
-        await self._positions.announce(item.position for item in new)
-        return touched
 
 
 def project(connection: sa.Connection, item: Recorded) -> frozenset[str]:
@@ -91,6 +66,8 @@ def _changes(event: AmphoraEvent) -> dict[str, object]:
                 "management_address": event.management_address,
                 "certificate_expires_at_epoch_s": int(event.certificate_expires_at.timestamp()),
             }
+        case AmphoraCertificateRenewed(certificate_expires_at=expires_at):
+            return {"certificate_expires_at_epoch_s": int(expires_at.timestamp())}
         case AmphoraBootFailed():
             return {"stage": Stage.FAILED}
         case AmphoraConfigured(bundle=bundle, digest=digest):

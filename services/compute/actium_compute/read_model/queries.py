@@ -168,6 +168,12 @@ def booted(connection: sa.Connection) -> frozenset[str]:
     return frozenset(connection.scalars(sa.select(AMPHORAE.c.amphora_id).where(AMPHORAE.c.stage == Stage.BOOTED)))
 
 
+def certified_until(connection: sa.Connection, end: datetime) -> frozenset[str]:
+    """Give the booted amphorae whose certificates end before."""
+    ends = AMPHORAE.c.certificate_expires_at_epoch_s < end.timestamp()
+    return frozenset(connection.scalars(sa.select(AMPHORAE.c.amphora_id).where(AMPHORAE.c.stage == Stage.BOOTED, ends)))
+
+
 def count_by_stage(connection: sa.Connection) -> dict[str, int]:
     """Give how many amphorae are at each stage, the deleted left out."""
     rows = connection.execute(

@@ -1,6 +1,6 @@
 """Events to rows: own ones, and those of the planner that say which load balancers exist. No IO but the connection."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 import sqlalchemy as sa
@@ -30,7 +30,6 @@ from actium_shared.events.network import (
     VipReserved,
 )
 from actium_shared.message import Event
-from actium_shared.read_model import Database, Positions
 
 OWN = streams.events_of("network")
 PLANNER = streams.events_of("planner")
@@ -48,28 +47,6 @@ READS: tuple[type[Event], ...] = (
     LoadBalancerDeleted,
 )
 """The events that this service understands; all others pass by."""
-
-
-class Projector:
-    """Brings the tables up to date, each commit with its position in one transaction."""
-
-    def __init__(self, database: Database, positions: Positions) -> None:
-        self._database = database
-        self._positions = positions
-
-    async def apply(self, commits: Sequence[Recorded]) -> None:
-        """Apply commits in order, all in one transaction; what the tables contain already is passed over."""
-        new = [item for item in commits if item.position.sequence > self._positions.of(item.position.stream)]
-        if not new:
-            return
-
-        def change(connection: sa.Connection) -> None:
-            for item in new:
-                project(connection, item)
-                self._positions.record(connection, item.position)
-
-        await self._database.write(change)
-        await self._positions.announce(item.position for item in new)
 
 
 def project(connection: sa.Connection, item: Recorded) -> None:

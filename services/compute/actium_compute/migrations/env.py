@@ -1,7 +1,0 @@
-"""What alembic runs: the migrations, on the connection that `upgrade` gives."""
-
-from alembic import context
-
-context.configure(connection=context.config.attributes["connection"], render_as_batch=True)
-with context.begin_transaction():
-    context.run_migrations()
