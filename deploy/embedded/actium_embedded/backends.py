@@ -22,6 +22,7 @@ from actium_embedded.errors import WorldError
 from actium_embedded.files import write_atomically
 from actium_embedded.running import Running
 from actium_embedded.world import Network, World
+from actium_shared.embedded import mac_of
 
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 SERVER = Path(__file__).with_name("backend_server.py")
@@ -141,7 +142,8 @@ def plug(world: World, backend: Backend, network: Network) -> None:
     namespace, fabric = world.backend_namespace(backend.name), world.fabric_namespace
     host.run("ip", "netns", "add", namespace)
     outside = [
-        f"link add {backend.fabric_link} type veth peer name eth0 netns {namespace}",
+        # The same MAC whenever it returns: neighbours remember the one that an address had.
+        f"link add {backend.fabric_link} type veth peer name eth0 address {mac_of(namespace)} netns {namespace}",
         f"link set {backend.fabric_link} addrgenmode none",
         f"link set {backend.fabric_link} master br-{network.name} up",
     ]

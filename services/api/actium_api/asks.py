@@ -38,6 +38,10 @@ ATTEMPT_TIMEOUT_S = 6.0
 """An answerer that is killed with an ask in hand never answers it; its successor answers the next attempt."""
 
 PAUSE_S = 0.05
+UNKNOWN = (
+    "The outcome of this request is unknown: it may still take effect. A PUT or DELETE, or a POST with an Idempotency-Key"
+    " header, can be repeated as it is; before you repeat a POST without one, look whether the resource is there by now."
+)
 DELETIONS = (DeleteLoadBalancer, DeleteListener, DeletePool, DeleteMember, DeleteHealthMonitor)
 
 
@@ -103,7 +107,7 @@ class Asks:
                 finally:
                     self._under_way.discard(bound)
         except (TimeoutError, RetryableError) as exc:
-            raise Fault(503, "The outcome of this request is unknown, and repeating it is safe.") from exc
+            raise Fault(503, UNKNOWN) from exc
 
     async def _ask(self, command: Command, wanted: type[R], *, caller: Caller) -> R | None:
         """Give the answer, asking until there is one; None where a repeated deletion finds that it is done."""

@@ -7,7 +7,7 @@ import pytest
 
 from actium_embedded.backends import wished
 from actium_embedded.world import World
-from system.first_light.worlds import Tenant, TestWorld, await_value, free_port
+from system.first_light.worlds import Tenant, TestWorld, a_name, await_value, free_port
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -19,7 +19,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestWorld]:
     folder = tmp_path_factory.mktemp("first-light") / "world"
-    world = TestWorld(folder, "light")
+    world = TestWorld(folder, a_name("l"))
     world.up(port=free_port())
     try:
         world.actium("backend", "start", "one", "--network", "tenant-a")

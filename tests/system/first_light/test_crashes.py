@@ -16,7 +16,7 @@ from typing import Any, Self
 import pytest
 
 from actium_embedded.backends import wished
-from system.first_light.worlds import Tenant, TestWorld, answers, await_value, commands_in, events, free_port
+from system.first_light.worlds import Tenant, TestWorld, a_name, answers, await_value, commands_in, events, free_port
 
 SERVICES = ("network", "compute", "planner", "health", "api")
 ONCE = (
@@ -68,7 +68,7 @@ class Murders:
 def doomed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestWorld, Murders]]:
     folder = tmp_path_factory.mktemp("crashes")
     murders = Murders(folder / "failpoints")
-    world = TestWorld(folder / "world", "doom", {"ACTIUM_FAILPOINTS_FOLDER": str(murders.folder)})
+    world = TestWorld(folder / "world", a_name("d"), {"ACTIUM_FAILPOINTS_FOLDER": str(murders.folder)})
     world.up(port=free_port())
     try:
         world.actium("backend", "start", "one", "--network", "tenant-a")

@@ -14,13 +14,13 @@ import pytest
 
 from actium_embedded.backends import wished
 from actium_embedded.toml import to_toml
-from system.first_light.worlds import Tenant, TestWorld, answers, await_value, events, free_port
+from system.first_light.worlds import Tenant, TestWorld, a_name, answers, await_value, events, free_port
 
 
 @pytest.fixture(scope="module")
 def overlapping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestWorld]:
     """A world whose management network, VIP network and one tenant network share a range."""
-    world = TestWorld(tmp_path_factory.mktemp("overlap") / "world", "overlap")
+    world = TestWorld(tmp_path_factory.mktemp("overlap") / "world", a_name("o"))
     world.up(port=free_port())
     world.down()
     file = world.folder / "world.toml"

@@ -247,6 +247,11 @@ def events(world: TestWorld, *words: str) -> Iterator[dict[str, Any]]:
         yield json.loads(line)
 
 
+def a_name(letter: str) -> str:
+    """Give a name for a world that another run on this machine does not use: at most 8 characters."""
+    return f"{letter}{os.getpid() % 10_000_000}"
+
+
 def free_port() -> int:
     """Give a loopback port that nobody listens on."""
     with socket.socket() as probe:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from actium_api import listing
+from actium_api import idempotency, listing
 from actium_api.asks import Asks
 from actium_api.faults import Fault, RouterFault, not_found, raw_response
 from actium_api.listing import Collection
@@ -50,7 +50,10 @@ def asks_of(request: Request) -> Asks:
 
 
 def ids_of(request: Request) -> Ids:
-    ids: Ids = request.app.state.ids
+    """Give the one source of ids of this request: a second with the same key would give the same again."""
+    if not hasattr(request.state, "ids"):
+        request.state.ids = idempotency.ids(request)
+    ids: Ids = request.state.ids
     return ids
 
 

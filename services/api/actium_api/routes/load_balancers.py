@@ -37,10 +37,10 @@ async def get(request: Request) -> Response:
 async def post(request: Request) -> Response:
     sent = parse(LoadBalancerPost, KEY, await wrapped(request, KEY))
     schema.check(sent, providers=(request.app.state.settings.default_provider,))
+    load_balancer_id = LoadBalancerId(ids_of(request).new())
     tree = schema.tree(sent, ids_of(request))
     who = caller(request)
     await _check_subnets(request, tree, who)
-    load_balancer_id = LoadBalancerId(ids_of(request).new())
     project_id = ProjectId(sent.tenant_id or sent.project_id or who.project_id)
     vip = await asks_of(request).reserve_vip(_reservation(sent, load_balancer_id, project_id), caller=who)
     command = CreateLoadBalancer(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from actium_api.faults import Fault, invalid
 
@@ -160,7 +161,23 @@ def _fault(wrapper: str, inside: str, exc: ValidationError) -> Fault:
         return Fault(400, f"Unknown attribute for argument {_path([wrapper, *place[:-1]])}: {place[-1]}")
     if error["type"] == "missing":
         return invalid(_path(place), None, "Mandatory field missing.")
-    return invalid(_path(place) or wrapper, error["input"], error["msg"].removeprefix("Value error, ") + ".")
+    return invalid(_path(place) or wrapper, error["input"], _why(error) + ".")
+
+
+def _why(error: ErrorDetails) -> str:
+    """Say what would be right, in the words of those who send JSON."""
+    counted = "characters" if isinstance(error["input"], str) else "items"
+    match error["type"]:
+        case "tuple_type" | "list_type":
+            return "Value should be a list"
+        case "dict_type" | "mapping_type":
+            return "Value should be an object"
+        case "too_long":
+            return f"Value should have at most {error['ctx']['max_length']} {counted}"
+        case "too_short":
+            return f"Value should have at least {error['ctx']['min_length']} {counted}"
+        case _:
+            return error["msg"].removeprefix("Value error, ")
 
 
 def _path(place: list[str | int]) -> str:
