@@ -118,6 +118,14 @@ class Tenant:
             assert answer.status_code < 400, answer.text
         return answer.json() if answer.content else None
 
+    def delete(self, load_balancer_id: str) -> None:
+        """Delete it with everything in it; one that is gone already is fine, as when a repeat follows a lost answer."""
+        path = f"/loadbalancers/{load_balancer_id}?cascade=true"
+        deadline = time.monotonic() + CONVERGE_WITHIN_S
+        while status_or_none(lambda: self.http.delete(path).status_code) not in (204, 404):
+            assert time.monotonic() < deadline, f"DELETE {path}: the API does not come back"
+            time.sleep(0.05)
+
     def create(self, kind: str, **fields: Any) -> dict[str, Any]:
         path = f"/pools/{fields.pop('pool_id')}/members" if kind == "member" else f"/{kind}s"
         made: dict[str, Any] = self.request("POST", path, **{kind: fields})[kind]
