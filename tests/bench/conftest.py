@@ -9,7 +9,7 @@ import pytest
 
 from actium_embedded.backends import wished
 from bench.figures import Figures
-from system.first_light.worlds import Tenant, TestWorld, await_value, free_port
+from system.first_light.worlds import Tenant, TestWorld, a_name, await_value, free_port
 
 FIGURES = pytest.StashKey[Figures]()
 
@@ -35,7 +35,7 @@ def figures(request: pytest.FixtureRequest) -> Figures:
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestWorld]:
-    world = TestWorld(tmp_path_factory.mktemp("bench") / "world", "bench")
+    world = TestWorld(tmp_path_factory.mktemp("bench") / "world", a_name("b"))
     world.up(port=free_port())
     try:
         world.actium("backend", "start", "one", "--network", "tenant-a")

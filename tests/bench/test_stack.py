@@ -15,7 +15,7 @@ from bench.figures import Figures, repeats, timed
 from bench.peers import runs
 from bench.test_create import web
 from bench.traffic import ask
-from system.first_light.worlds import Tenant, TestWorld, await_value, commands_in, free_port
+from system.first_light.worlds import Tenant, TestWorld, a_name, await_value, commands_in, free_port
 
 REST_S = 5.0
 PARTS = {"/init": "init", "actium_amphora_agent": "agent", "haproxy": "haproxy (master and worker)"}
@@ -24,12 +24,13 @@ PARTS = {"/init": "init", "actium_amphora_agent": "agent", "haproxy": "haproxy (
 @pytest.fixture
 def own_world(tmp_path: Path) -> Iterator[TestWorld]:
     """A second one: the folder's other benches go on with theirs."""
-    world = TestWorld(tmp_path / "world", "benchup")
+    world = TestWorld(tmp_path / "world", a_name("u"))
     yield world
     if world.folder.exists():
         world.down(wipe=True)
 
 
+@pytest.mark.timeout(900)  # twenty times, where it is measured in earnest
 def test_up_and_down(own_world: TestWorld, figures: Figures) -> None:
     fresh: list[float] = []
     warm: list[float] = []

@@ -14,6 +14,7 @@ from actium_embedded.world import CHECKOUT
 
 CODE = ("shared", "services", "deploy", "tests")
 TESTS = ("unit", "contract", "integration", "replay", "system")
+_PYTEST = (str(BIN / "python"), "-m", "pytest")
 NO_TESTS_FOUND = 5
 """pytest's exit code where a folder has no test yet, or the given words choose none."""
 
@@ -41,6 +42,7 @@ def stages(pytest_words: Sequence[str]) -> list[Stage]:
         Stage(name="types", command=(_tool("mypy"), *_typed_folders(), "actium")),
         Stage(name="imports", command=(_tool("lint-imports"),)),
         *(_tests(name, pytest_words) for name in TESTS if (CHECKOUT / "tests" / name).is_dir()),
+        Stage(name="bench", command=(*_PYTEST, "tests/bench", "-s", *pytest_words), accepted=(0, NO_TESTS_FOUND)),
     ]
 
 
@@ -51,7 +53,7 @@ def _typed_folders() -> list[str]:
 
 
 def _tests(name: str, pytest_words: Sequence[str]) -> Stage:
-    command = (str(BIN / "python"), "-m", "pytest", f"tests/{name}", *pytest_words)
+    command = (*_PYTEST, f"tests/{name}", *pytest_words)
     return Stage(name=f"{name} tests", command=command, accepted=(0, NO_TESTS_FOUND))
 
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from actium_embedded import backends
+from actium_embedded import backends, operator_api
 from actium_embedded.backends import Backend
 from actium_embedded.openstack_client import openstack
-from actium_embedded.terminal import Step, step
+from actium_embedded.terminal import Step, console, step
 from actium_embedded.world import World
 
 NAME = "demo"
@@ -57,11 +57,14 @@ def start_backend(world: World, name: str, network: str) -> Backend:
 def load_balancer(world: World) -> tuple[str, bool]:
     """Its VIP's address, and whether it was made now."""
     with step(f"load balancer {NAME}") as current:
-        known = {row["name"]: row for row in openstack(world, "loadbalancer", "list")}
-        words = ("--name", NAME, "--vip-subnet-id", world.network_with_role("vip").name, "--wait")
-        made = known.get(NAME) or openstack(world, "loadbalancer", "create", *words)
-        current.says(f"VIP {made['vip_address']}{', was there' if NAME in known else ''}")
-    return str(made["vip_address"]), NAME not in known
+        for known in operator_api.load_balancers(world, NAME):
+            current.says(f"VIP {known.vip_address}, was there")
+            return known.vip_address, False
+        words = ("loadbalancer", "create", "--name", NAME, "--vip-subnet-id", world.network_with_role("vip").name)
+        current.says(f"openstack {' '.join(words)}")
+        address = str(openstack(world, *words)["vip_address"])
+        current.says(f"VIP {address}: openstack {' '.join(words)}")
+    return address, True
 
 
 def things(servers: Sequence[Backend]) -> list[Thing]:
@@ -124,5 +127,9 @@ def wants_down(*, keep: bool, down: bool, ask: Ask | None) -> bool:
     """What to do at the end: as told beforehand, else as answered, else leave it running."""
     if keep or down or ask is None:
         return down
-    answer = ask("\nLeave it running, or tear it down? [L/t] ")
+    try:
+        answer = ask("\nLeave it running, or tear it down? [L/t] ")
+    except (KeyboardInterrupt, EOFError):
+        console.print()
+        return False
     return answer.strip().lower().startswith("t")

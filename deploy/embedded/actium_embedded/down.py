@@ -1,10 +1,13 @@
 """`down`: ends the world and leaves nothing of it on the host but its folder. May be repeated, and killed, at any point."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from actium_embedded import backends, claims, supervisor
 from actium_embedded import running as processes
 from actium_embedded.errors import WorldError
+from actium_embedded.processes import NATS_SERVER
 from actium_embedded.terminal import step
 from actium_embedded.world import World
 from actium_shared.embedded.teardown import remove_amphora, remove_fabric
@@ -30,16 +33,16 @@ def bring_down(world: World) -> None:
 
 
 def end_processes(world: World) -> None:
-    """The supervisor first, as it would restart what ends; the services next; the bus, which all need, last."""
-    names = [process.name for process in supervisor.read_table(world)][::-1]
-    with step("ending the processes") as current:
+    """The supervisor first, as it would restart what ends; the services next, all at once; the bus, which all need, last."""
+    services = [process.name for process in supervisor.read_table(world) if process.name != NATS_SERVER]
+    end = partial(end_process, world, patience_s=SERVICE_PATIENCE_S)
+    with step("ending the processes") as current, ThreadPoolExecutor(max_workers=len(services) + 1) as threads:
         end_process(world, supervisor.NAME, patience_s=SUPERVISOR_PATIENCE_S)
-        killed = []
-        for name in names:
-            current.says(name)
-            if not end_process(world, name, patience_s=SERVICE_PATIENCE_S):
-                killed.append(name)
-        current.says(f"{', '.join(killed)} did not end in {SERVICE_PATIENCE_S:.0f} s and was killed" if killed else "")
+        current.says(", ".join(services))
+        killed = [name for name, went in zip(services, threads.map(end, services), strict=True) if not went]
+        current.says(NATS_SERVER)
+        killed += [] if end(NATS_SERVER) else [NATS_SERVER]
+        current.says(f"{', '.join(killed)} did not end in {SERVICE_PATIENCE_S:.0f} s: killed" if killed else "")
 
 
 def end_process(world: World, name: str, *, patience_s: float) -> bool:

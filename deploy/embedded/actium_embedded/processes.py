@@ -30,7 +30,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def table(world: World) -> tuple[Process, ...]:
-    """In the order of starting; `down` ends them in the opposite one."""
+    """In the order of starting."""
     folder = str(world.data)
     database = {name: f"sqlite:///{world.data / name}.sqlite" for name in ("api", "network", "compute", "health")}
     master_key = str(keys.heartbeat_master_key(world))

@@ -7,7 +7,8 @@ Core messages and requests only; streams are `jetstream`'s.
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import NoReturn, NotRequired, Self, TypedDict
 
@@ -169,7 +170,8 @@ class Connection:
             RetryableError: it does not say so in time.
         """
         try:
-            await self._client.flush(timeout=int(max(1, timeout_s)))
+            with _heeding_cancellation():
+                await self._client.flush(timeout=int(max(1, timeout_s)))
         except (nats.errors.Error, OSError) as exc:
             raise RetryableError(f"the bus is not reached: {exc}") from exc
 
@@ -185,7 +187,8 @@ class Connection:
         """
         self._check_sendable(subject, body, headers)
         try:
-            return await self._client.request(subject, body, timeout=timeout_s, headers=headers)
+            with _heeding_cancellation():
+                return await self._client.request(subject, body, timeout=timeout_s, headers=headers)
         except (nats.errors.Error, TimeoutError, OSError) as exc:
             if subject.lower() in self._denied:
                 self._denied.discard(subject.lower())
@@ -202,7 +205,8 @@ class Connection:
         """
         self._check_sendable(subject, body, headers)
         try:
-            await self._client.publish(subject, body, headers=headers)
+            with _heeding_cancellation():
+                await self._client.publish(subject, body, headers=headers)
         except (nats.errors.Error, OSError) as exc:
             raise RetryableError(f"cannot publish on {subject}: {exc}") from exc
 
@@ -233,3 +237,15 @@ class Connection:
             actor=actor,
             traceparent=traceparent(),
         )
+
+
+@contextmanager
+def _heeding_cancellation() -> Iterator[None]:
+    # nats-py loses a cancellation here and there, and so does 3.11's wait_for when the answer comes with it.
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    try:
+        yield
+    finally:
+        if task is not None and task.cancelling() > before:
+            raise asyncio.CancelledError

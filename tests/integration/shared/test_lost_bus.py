@@ -201,3 +201,19 @@ async def test_a_stream_that_was_replaced_is_not_taken_for_the_one_that_was_read
             await back(network)
             with pytest.raises(PermanentError, match="replaced"):
                 await coming
+
+
+async def test_a_cancellation_that_comes_with_an_answer_is_not_lost(nats: NatsServer) -> None:
+    async with nats.bus("network") as network:
+
+        async def ask_for_ever() -> None:
+            while True:
+                await network.last_sequence("EVENTS_NETWORK")
+
+        for turns in [*range(60)] * 20:  # one of them is the turn in which the answer comes
+            asking = asyncio.create_task(ask_for_ever())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            asking.cancel()
+            await asyncio.wait([asking], timeout=1)
+            assert asking.cancelled(), turns

@@ -79,6 +79,20 @@ def test_a_string_must_be_one() -> None:
         a_listener(name=5)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("tags", "a", "Value should be a list."),
+        ("listeners", {}, "Value should be a list."),
+        ("name", "x" * 256, "Value should have at most 255 characters."),
+        ("tags", ["x" * 256], "Value should have at most 255 characters."),
+    ],
+)
+def test_the_refusal_says_what_would_be_right_in_words_of_json(field: str, value: object, words: str) -> None:
+    with refused(400, field, words):
+        a_load_balancer(**{field: value})
+
+
 def test_ids_are_taken_in_any_spelling_and_kept_in_one() -> None:
     assert a_pool(loadbalancer_id=LB.upper().replace("-", "")).loadbalancer_id == LB
     with refused(400, "loadbalancer_id", "UUID"):

@@ -86,6 +86,14 @@ def test_end_of_the_demo_is_as_told_or_as_answered(keep: bool, down: bool, said:
     assert demo.wants_down(keep=keep, down=down, ask=ask) is ends
 
 
+@pytest.mark.parametrize("instead", [KeyboardInterrupt, EOFError])
+def test_a_question_that_is_not_answered_leaves_all_running(instead: type[BaseException]) -> None:
+    def ask(_: str) -> str:
+        raise instead
+
+    assert demo.wants_down(keep=False, down=False, ask=ask) is False
+
+
 def test_nothing_leaves_by_another_way_while_the_source_address_is_not_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(0.1)

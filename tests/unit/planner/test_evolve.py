@@ -2,15 +2,15 @@
 
 from typing import Any
 
-import builders as a
 import msgspec
 import pytest
-from contract.samples import sample
 
+import builders as a
 from actium_planner.deciders import appliance, load_balancer
 from actium_shared.events import appliance as appliance_events
 from actium_shared.events import load_balancer as events
 from actium_shared.message import Event
+from contract.samples import sample
 
 IDS = {"pool_id": a.POOL, "member_id": a.MEMBER, "listener_id": a.LISTENER}
 
