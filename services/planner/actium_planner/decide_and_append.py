@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 S = TypeVar("S")
 MAX_RACES = 5
+CATCH_UP_S = 5.0
+"""For reading what others appended, under the aggregate's lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,5 +95,7 @@ class Shell:
         )
 
     async def _catch_up(self, aggregates: Aggregates[Any], aggregate_id: str, held: Held[Any]) -> None:
-        async for recorded in self.store.read(STREAM, after=held.sequence, subjects=(held.subject,)):
+        async for recorded in self.store.read(
+            STREAM, after=held.sequence, subjects=(held.subject,), timeout_s=CATCH_UP_S
+        ):
             aggregates.absorb(aggregate_id, recorded.commit, recorded.position)

@@ -38,7 +38,7 @@ async def main(settings: PlannerSettings) -> None:
         )
         shell = Shell(store, clock, RandomIds())
         planner = Planner(states, shell, planning, limits=limits, caught_up=positions.caught_up)
-        service = Service("planner", bus, clock)
+        service = Service("planner", bus, clock, positions_kept_in="snap.planner.positions in SNAPSHOTS")
         service.fact(lambda: {"faults": planning.faults} if planning.faults else {})
         for owner, stream in feeds.items():
             handler = planner.own if owner == "planner" else planner.foreign

@@ -5,6 +5,8 @@ The bus: `Bus` is all that services see of it. Only this package speaks NATS.
 replies. `stream_settings`: what the server is told of a stream.
 """
 
+from typing import Self
+
 from actium_shared.bus.asks import ASK_TIMEOUT_S, Asks, Question
 from actium_shared.bus.feeds import Feeds
 from actium_shared.bus.jetstream import ApiError
@@ -19,3 +21,10 @@ class Bus(Feeds, Asks):
 
     It reconnects by itself, for ever; what cannot be mended so is told by `failed`, and ends the service.
     """
+
+    async def __aenter__(self) -> Self:
+        try:
+            return await super().__aenter__()
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise

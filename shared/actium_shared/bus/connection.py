@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 CONNECT_TIMEOUT_S = 60.0
 RECONNECT_WAIT_S = 0.1
 FLUSH_TIMEOUT_S = 5.0
+REPEAT_ERROR_S = 5.0
+"""While the bus is away the same error comes ten times a second; it is logged once in this time."""
 
 HEADERS_FRAME_BYTES = 12
 """Before and after the headers; the server counts them as part of the message."""
@@ -63,6 +65,7 @@ class Connection:
         self._client = Client()
         self._on_reconnect: list[Callable[[], None]] = []
         self._denied: set[str] = set()
+        self._last_error, self._last_error_at = "", 0.0
         self._is_leaving = False
         self._failure: Exception | None = None
         self._has_failed = asyncio.Event()
@@ -85,30 +88,34 @@ class Connection:
     async def _connect(self) -> None:
         while True:
             try:
-                await self._client.connect(
-                    self._url,
-                    user=self.user or None,
-                    password=self._password or None,
-                    name=f"actium-{self.user}",
-                    inbox_prefix=streams.inbox_prefix(self.user).encode(),
-                    allow_reconnect=True,
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]
-                    connect_timeout=2,
-                    ping_interval=5,
-                    max_outstanding_pings=2,
-                    pending_size=0,  # what cannot be sent now is refused: its sender would have given it up long before
-                    error_cb=self._error,
-                    reconnected_cb=self._reconnected,
-                    disconnected_cb=self._disconnected,
-                    closed_cb=self._closed,
-                )
+                await self._open_client()
             except (OSError, nats.errors.Error, TimeoutError) as exc:
                 log.info("bus not there yet", extra={"error": str(exc)})
                 self._client = Client()
                 await self._clock.sleep(RECONNECT_WAIT_S)
             else:
                 return
+
+    async def _open_client(self) -> None:
+        with _heeding_cancellation():
+            await self._client.connect(
+                self._url,
+                user=self.user or None,
+                password=self._password or None,
+                name=f"actium-{self.user}",
+                inbox_prefix=streams.inbox_prefix(self.user).encode(),
+                allow_reconnect=True,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]
+                connect_timeout=2,
+                ping_interval=5,
+                max_outstanding_pings=2,
+                pending_size=0,  # what cannot be sent now is refused: its sender would have given it up long before
+                error_cb=self._error,
+                reconnected_cb=self._reconnected,
+                disconnected_cb=self._disconnected,
+                closed_cb=self._closed,
+            )
 
     def _check_server(self) -> None:
         version = self._client.connected_server_version
@@ -124,8 +131,11 @@ class Connection:
     # -- what the client tells
 
     async def _error(self, exc: Exception) -> None:
-        log.warning("bus error", extra={"error": str(exc) or repr(exc)})
-        if denied := _DENIED.search(str(exc)):
+        text, now = str(exc) or repr(exc), self._clock.monotonic()
+        if text != self._last_error or now - self._last_error_at > REPEAT_ERROR_S:
+            log.warning("bus error", extra={"error": text})
+            self._last_error, self._last_error_at = text, now
+        if denied := _DENIED.search(text):
             verb, subject = denied.groups()
             if verb == "subscription":  # deaf, and nobody would notice
                 self.fail(PermanentError(f"the bus does not let {self.user} listen on {subject}"))

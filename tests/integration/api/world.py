@@ -15,6 +15,7 @@ from actium_api.main import main as api_main
 from actium_api.settings import ApiSettings
 from actium_planner.main import main as planner_main
 from actium_planner.settings import PlannerSettings
+from actium_shared import tasks
 from actium_shared.bus import Bus, Question
 from actium_shared.commands.compute import BootAmphora, ConfigureAmphora, DeleteAmphora
 from actium_shared.commands.network import FindSubnet, ReleaseVip, ReserveVip, SettlePorts, VipReservation
@@ -175,14 +176,14 @@ async def running(nats_server: NatsServer, folder: Path) -> AsyncIterator[World]
         facade=True,
     )
     planner_settings = PlannerSettings(nats_url=nats_server.url, nats_password_file=passwords["planner"])
-    tasks: dict[str, asyncio.Task[None]] = {}
+    parts: dict[str, asyncio.Task[None]] = {}
     files = [folder / f"api.sqlite{suffix}" for suffix in ("", "-wal", "-shm")]
 
     async def restart_api() -> None:
-        await _end([tasks.pop("api")])
+        await tasks.end([parts.pop("api")])
         for file in files:
             file.unlink(missing_ok=True)
-        tasks["api"] = asyncio.create_task(api_main(api_settings))
+        parts["api"] = asyncio.create_task(api_main(api_settings))
         await _answers(client)
 
     async with nats_server.bus("network") as network, nats_server.bus("compute") as compute:
@@ -191,15 +192,15 @@ async def running(nats_server: NatsServer, folder: Path) -> AsyncIterator[World]
         services = (Service("network", network), Service("compute", compute))
         services[0].orders({SettlePorts: fleet.settle, ReleaseVip: fleet.release})
         services[1].orders({BootAmphora: fleet.boot, ConfigureAmphora: fleet.configure, DeleteAmphora: fleet.delete})
-        tasks |= {service.name: asyncio.create_task(service.run()) for service in services}
-        tasks["planner"] = asyncio.create_task(planner_main(planner_settings))
-        tasks["api"] = asyncio.create_task(api_main(api_settings))
+        parts |= {service.name: asyncio.create_task(service.run()) for service in services}
+        parts["planner"] = asyncio.create_task(planner_main(planner_settings))
+        parts["api"] = asyncio.create_task(api_main(api_settings))
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{api_settings.listen_port}", timeout=30.0) as client:
             await _answers(client)
             try:
                 yield World(client=client, fleet=fleet, api_settings=api_settings, restart_api=restart_api)
             finally:
-                await _end(list(tasks.values()))
+                await tasks.end(list(parts.values()))
 
 
 async def _answers(client: httpx.AsyncClient) -> None:
@@ -210,12 +211,6 @@ async def _answers(client: httpx.AsyncClient) -> None:
                 return
             except httpx.TransportError:
                 await asyncio.sleep(0.05)
-
-
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _free_port() -> int:

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from actium_compute.authority import open_authority
 from actium_compute.main import serve
 from actium_compute.ports import ManagementNetwork
 from actium_compute.settings import ComputeSettings
-from actium_shared import streams
+from actium_shared import streams, tasks
 from actium_shared.bus import Bus
 from actium_shared.clock import SystemClock
 from actium_shared.commands.compute import BootAmphora, ConfigureAmphora, DeleteAmphora
@@ -127,11 +127,11 @@ class Bench:
 
     async def stop(self) -> None:
         """End it without any of the courtesies of a shutdown."""
-        if self._running is not None:
-            self._running.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._running
-            self._running = None
+        running, self._running = self._running, None
+        if running is not None:
+            await tasks.end([running])
+            if not running.cancelled():
+                running.result()
 
     async def _serve(self, connected: asyncio.Event) -> None:
         async with self.server.bus("compute") as bus:

@@ -210,24 +210,24 @@ async def test_a_machine_that_dies_under_us_is_booted_again_when_it_is_next_need
     assert last.bundle == 2
 
 
+@pytest.fixture
+def watched_closely(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made before the bench, so that its first look comes soon."""
+    monkeypatch.setattr("actium_compute.watch.LOOK_EVERY_S", 0.005)
+
+
+@pytest.mark.usefixtures("watched_closely")
 async def test_a_machine_that_dies_is_booted_again_though_nobody_needs_it_just_now(
-    bench: Bench, amphora: Amphora, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, amphora: Amphora
 ) -> None:
-    monkeypatch.setattr("actium_compute.watch.LOOK_EVERY_S", 0.05)
-    await bench.stop()
-    await bench.start()
     await bench.serving(amphora)
     await bench.machines.lose_all()
     await bench.until_types(amphora, "booted", "configured", "booted", "configured")
     assert bench.machines.agents[amphora.id].in_force["bundle"] == 1
 
 
-async def test_looking_after_amphorae_that_are_well_changes_nothing(
-    bench: Bench, amphora: Amphora, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("actium_compute.watch.LOOK_EVERY_S", 0.001)
-    await bench.stop()
-    await bench.start()
+@pytest.mark.usefixtures("watched_closely")
+async def test_looking_after_amphorae_that_are_well_changes_nothing(bench: Bench, amphora: Amphora) -> None:
     others = [Amphora() for _ in range(5)]
     for one in (amphora, *others):
         await bench.serving(one)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import pytest
 
 from actium_network.main import serve
 from actium_network.settings import NetworkSettings
-from actium_shared import streams
+from actium_shared import streams, tasks
 from actium_shared.bus import Bus
 from actium_shared.errors import RetryableError
 from actium_shared.event_store import JetStreamEventStore, Recorded, commit_envelope
@@ -62,11 +62,11 @@ class Bench:
 
     async def stop(self) -> None:
         """End it without a word, wherever it is."""
-        if self._running is not None:
-            self._running.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._running
-            self._running = None
+        running, self._running = self._running, None
+        if running is not None:
+            await tasks.end([running])
+            if not running.cancelled():
+                running.result()
 
     async def ask(self, command: Command) -> Reply:
         return await self.api.ask(command, timeout_s=DEADLINE_S)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import builders as a
+from actium_shared import tasks
 from actium_shared.bus import Bus
 from actium_shared.commands.compute import BootAmphora
 from actium_shared.commands.planner import LoadBalancerCommand
@@ -83,15 +84,13 @@ async def _boot_order(compute: Bus) -> BootAmphora:
                 found.put_nowait(order)
             await delivery.acknowledge()
 
-    tasks = [asyncio.create_task(work(number)) for number in range(16)]
+    working = [asyncio.create_task(work(number)) for number in range(16)]
     try:
         order = await found.get()
         assert partition(order.amphora_id) in range(16)
         return order
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await tasks.end(working)
 
 
 async def _log(nats_server: NatsServer) -> AsyncIterator[str]:

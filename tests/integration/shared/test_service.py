@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from actium_shared import service as service_module
-from actium_shared import streams
+from actium_shared import streams, tasks
 from actium_shared.bus import Bus
 from actium_shared.clock import SystemClock
 from actium_shared.commands.compute import DeleteAmphora
@@ -118,8 +118,7 @@ async def running(service: Service) -> AsyncIterator["asyncio.Task[None]"]:
     try:
         yield task
     finally:
-        task.cancel()
-        await asyncio.wait([task])
+        await tasks.end([task])
 
 
 async def until(true: Callable[[], bool]) -> None:

@@ -55,9 +55,11 @@ async def test_a_log_is_changed_by_nobody_and_lived_with_where_that_does_no_harm
 
 async def test_a_log_that_forgets_is_no_log(nats: NatsServer, monkeypatch: pytest.MonkeyPatch) -> None:
     await made_with(nats, "health", "EVENTS_HEALTH", monkeypatch, max_age_s=60.0)
+    bus = nats.bus("health")
     with pytest.raises(SettingsError, match=r"stream EVENTS_HEALTH .* max_age is 60000000000, needed is 0"):
-        async with nats.bus("health"):
+        async with bus:
             pass
+    assert bus._client.is_closed
 
 
 async def test_what_is_for_ever_by_the_servers_rules_is_lived_with(
