@@ -6,6 +6,7 @@ Only this module decides between acknowledging, trying again and parking; handle
 
 import asyncio
 import logging
+import resource
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -294,6 +295,7 @@ def start(name: str, settings_class: type[Settings], main: Callable[..., Awaitab
     except SettingsError as exc:
         sys.exit(f"actium {name}: {exc}")
     telemetry.set_up(name, level=settings.log_level)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold keys
     if settings.failpoints_folder is not None:
         FAILPOINTS.arm(settings.failpoints_folder, name)
 

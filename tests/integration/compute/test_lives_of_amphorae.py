@@ -13,7 +13,7 @@ from actium_shared.ids import MemberId
 from actium_shared.message import WorkCause
 from builders import TENANT, an_id, member
 from integration.compute.bench import Amphora, Bench, lose_the_authority, until
-from integration.compute.loopback import LoopbackAgent
+from integration.compute.loopback import LoopbackAgent, no_boundary
 
 
 async def test_boot_and_first_configuration_are_one_commit_that_names_its_cause(bench: Bench, amphora: Amphora) -> None:
@@ -290,6 +290,35 @@ async def test_a_certificate_is_renewed_in_time(
     booted, _, renewed, *_ = await bench.events(amphora)
     assert renewed.certificate_expires_at > booted.certificate_expires_at
     assert bench.machines.agents[amphora.id].files["agent.pem"] != before
+    assert bench.machines.boots == [amphora.id]
+
+
+async def test_a_renewal_that_was_cut_off_before_it_was_recorded_is_recorded_at_the_next_start(
+    bench: Bench, amphora: Amphora, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.serving(amphora)
+    await bench.stop()
+    in_use = AMPHORA_LIFETIME - timedelta(seconds=1)
+    monkeypatch.setattr("actium_compute.next_step.RENEW_BEFORE", in_use)
+    monkeypatch.setattr("actium_compute.watch.RENEW_BEFORE", in_use)
+    given = asyncio.Event()
+
+    async def never_answered(name: str) -> None:
+        if name == "after certificate":
+            given.set()
+            await asyncio.Event().wait()
+
+    bench.machines.boundary = never_answered
+    await bench.start()
+    async with asyncio.timeout(20):
+        await given.wait()
+    await bench.stop()
+    monkeypatch.undo()
+    bench.machines.boundary = no_boundary
+    await bench.start()
+    await bench.until_types(amphora, "booted", "configured", "booted", "configured")
+    first, _, again, _ = await bench.events(amphora)
+    assert again.certificate_expires_at > first.certificate_expires_at
     assert bench.machines.boots == [amphora.id]
 
 

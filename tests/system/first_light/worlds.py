@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
@@ -103,9 +104,10 @@ class Tenant:
 
     def request(self, method: str, path: str, *, expect: int | None = None, **body: Any) -> Any:
         deadline = time.monotonic() + CONVERGE_WITHIN_S
+        headers = {"Idempotency-Key": str(uuid4())} if method == "POST" else {}
         while True:
             try:
-                answer = self.http.request(method, path, json=body or None)
+                answer = self.http.request(method, path, json=body or None, headers=headers)
             except httpx.TransportError:
                 answer = None
             if answer is not None and answer.status_code != 503:
