@@ -174,14 +174,15 @@ class Connection:
 
     async def flush(self, *, timeout_s: float = FLUSH_TIMEOUT_S) -> None:
         """
-        Wait until the server has seen everything that was published before.
+        Wait until the server has seen everything that was published or subscribed before.
 
         Raises:
             RetryableError: it does not say so in time.
         """
         try:
             with _heeding_cancellation():
-                await self._client.flush(timeout=int(max(1, timeout_s)))
+                for _ in range(2):  # nats-py's first ping overtakes what it has not yet handed to the socket
+                    await self._client.flush(timeout=int(max(1, timeout_s)))
         except (nats.errors.Error, OSError) as exc:
             raise RetryableError(f"the bus is not reached: {exc}") from exc
 

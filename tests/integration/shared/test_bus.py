@@ -121,6 +121,20 @@ async def test_an_ask_is_answered_by_the_owner_of_the_partition(nats_server: Nat
         assert reply == Accepted(position=Position("EVENTS_NETWORK", 7))
 
 
+async def test_after_a_flush_the_server_knows_every_subscription(nats_server: NatsServer) -> None:
+    async with nats_server.bus("api") as api, nats_server.bus("network") as network:
+
+        async def answer(question: object) -> Accepted:
+            return Accepted(position=Position("EVENTS_NETWORK", 7))
+
+        for _ in range(300):
+            await network.serve_asks("network", answer)
+            await network.flush()
+            await api.ask(FindSubnet(subnet_id=SubnetId("s")), timeout_s=2)
+            await network.end_asks()
+            await network.flush()
+
+
 async def test_an_ask_without_an_answerer_says_that_the_outcome_is_unknown(nats_server: NatsServer) -> None:
     async with nats_server.bus("api") as api:
         with pytest.raises(RetryableError):
