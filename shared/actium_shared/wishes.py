@@ -11,6 +11,8 @@ import msgspec
 
 from actium_shared.ids import (
     HealthMonitorId,
+    L7PolicyId,
+    L7RuleId,
     ListenerId,
     LoadBalancerId,
     MemberId,
@@ -18,6 +20,7 @@ from actium_shared.ids import (
     PoolId,
     PortId,
     ProjectId,
+    SecretRef,
     SubnetId,
 )
 
@@ -55,6 +58,47 @@ class Listener(Value, frozen=True, kw_only=True):
     insert_headers: Mapping[str, str] = {}
     allowed_cidrs: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    default_tls_container_ref: SecretRef | None = None
+    sni_container_refs: tuple[SecretRef, ...] = ()
+    client_ca_tls_container_ref: SecretRef | None = None
+    client_authentication: str = "NONE"
+    client_crl_container_ref: SecretRef | None = None
+    tls_ciphers: str | None = None
+    tls_versions: tuple[str, ...] = ()
+    alpn_protocols: tuple[str, ...] = ()
+    hsts_max_age_s: int | None = None
+    hsts_include_subdomains: bool = False
+    hsts_preload: bool = False
+
+
+class L7Policy(Value, frozen=True, kw_only=True):
+    """What a listener does with requests that all its rules match; `position` counts from 1, without gaps."""
+
+    id: L7PolicyId
+    listener_id: ListenerId
+    action: str
+    position: int
+    name: str = ""
+    description: str = ""
+    admin_state_up: bool = True
+    redirect_pool_id: PoolId | None = None
+    redirect_url: str | None = None
+    redirect_prefix: str | None = None
+    redirect_http_code: int | None = None
+    tags: tuple[str, ...] = ()
+
+
+class L7Rule(Value, frozen=True, kw_only=True):
+    """What a request must look like."""
+
+    id: L7RuleId
+    type: str
+    compare_type: str
+    value: str
+    key: str | None = None
+    invert: bool = False
+    admin_state_up: bool = True
+    tags: tuple[str, ...] = ()
 
 
 class SessionPersistence(Value, frozen=True, kw_only=True):
@@ -80,6 +124,7 @@ class Member(Value, frozen=True, kw_only=True):
     monitor_address: str | None = None
     monitor_port: int | None = None
     tags: tuple[str, ...] = ()
+    vnic_type: str = "normal"
 
 
 class HealthMonitor(Value, frozen=True, kw_only=True):
@@ -112,6 +157,13 @@ class Pool(Value, frozen=True, kw_only=True):
     admin_state_up: bool = True
     session_persistence: SessionPersistence | None = None
     tags: tuple[str, ...] = ()
+    tls_enabled: bool = False
+    tls_container_ref: SecretRef | None = None
+    ca_tls_container_ref: SecretRef | None = None
+    crl_container_ref: SecretRef | None = None
+    tls_ciphers: str | None = None
+    tls_versions: tuple[str, ...] = ()
+    alpn_protocols: tuple[str, ...] = ()
 
 
 class LoadBalancer(Value, frozen=True, kw_only=True):
@@ -129,6 +181,10 @@ class LoadBalancer(Value, frozen=True, kw_only=True):
     availability_zone: str | None = None
     additional_vips: tuple[Vip, ...] = ()
     tags: tuple[str, ...] = ()
+    availability_zone_data: Mapping[str, str | int | bool | tuple[str, ...]] = {}
+    vip_qos_policy_id: str | None = None
+    vip_sg_ids: tuple[str, ...] = ()
+    vip_vnic_type: str = "normal"
 
 
 class PoolWish(Value, frozen=True, kw_only=True):
@@ -139,6 +195,13 @@ class PoolWish(Value, frozen=True, kw_only=True):
     health_monitor: HealthMonitor | None = None
 
 
+class L7PolicyWish(Value, frozen=True, kw_only=True):
+    """A policy with its rules."""
+
+    policy: L7Policy
+    rules: tuple[L7Rule, ...] = ()
+
+
 class LoadBalancerWish(Value, frozen=True, kw_only=True):
     """A whole load balancer as it shall be; `generation` counts the wishes of this load balancer from 1."""
 
@@ -146,3 +209,5 @@ class LoadBalancerWish(Value, frozen=True, kw_only=True):
     load_balancer: LoadBalancer
     listeners: tuple[Listener, ...] = ()
     pools: tuple[PoolWish, ...] = ()
+    l7_policies: tuple[L7PolicyWish, ...] = ()
+    """By listener and position."""

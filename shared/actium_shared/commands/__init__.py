@@ -4,4 +4,4 @@ from actium_shared.commands import compute, network, planner
 from actium_shared.message import Accepted, Rejected
 
 COMMANDS = (*planner.COMMANDS, *compute.COMMANDS, *network.COMMANDS)
-REPLIES = (Accepted, Rejected, *network.REPLIES)
+REPLIES = (Accepted, Rejected, *compute.REPLIES, *network.REPLIES)

@@ -1,11 +1,14 @@
-"""What can be asked of compute: to boot, configure and delete amphorae. Sent by the planner on the COMMANDS stream."""
+"""
+What can be asked of compute: to boot, configure and delete amphorae, by the planner on the COMMANDS stream; and, by the
+API as asks, to keep secrets and to say whether they can be used.
+"""
 
 from collections.abc import Mapping
 from typing import ClassVar
 
-from actium_shared.ids import AmphoraId, ApplianceId, PortId, SubnetId
-from actium_shared.message import Order
-from actium_shared.wishes import LoadBalancerWish
+from actium_shared.ids import AmphoraId, ApplianceId, PortId, ProjectId, SecretRef, SubnetId
+from actium_shared.message import Command, Order, Reply
+from actium_shared.wishes import LoadBalancerWish, Value
 
 
 class AmphoraOrder(Order, frozen=True, kw_only=True):
@@ -72,4 +75,67 @@ class DeleteAmphora(AmphoraOrder, frozen=True, kw_only=True):
         return f"{self.TYPE}/{self.amphora_id}/1"
 
 
-COMMANDS = (BootAmphora, ConfigureAmphora, DeleteAmphora)
+class SecretCommand(Command, frozen=True, kw_only=True):
+    """Base of what is asked about secrets."""
+
+    SERVICE: ClassVar[str] = "compute"
+    TARGET: ClassVar[str] = "project_id"
+
+    project_id: ProjectId
+
+
+class FindSealingKey(SecretCommand, frozen=True, kw_only=True):
+    """To what key is a secret to be sealed? Answered by `SealingKey`."""
+
+    TYPE: ClassVar[str] = "secret.find-sealing-key"
+
+
+class SealingKey(Reply, frozen=True, kw_only=True):
+    """An X25519 public key, 32 bytes."""
+
+    TYPE: ClassVar[str] = "reply.sealing-key"
+
+    public_key: bytes
+
+
+class PutSecret(SecretCommand, frozen=True, kw_only=True):
+    """
+    Keep a secret, or replace what is under its reference. Answered by `Accepted` or `Rejected`.
+
+    `sealed` is the content (PEM or PKCS#12) in a box that only compute can open; it is never recorded.
+    """
+
+    TYPE: ClassVar[str] = "secret.put"
+
+    secret_ref: SecretRef
+    name: str
+    sealed: bytes
+
+
+class DeleteSecret(SecretCommand, frozen=True, kw_only=True):
+    """Forget a secret. What uses it keeps running with what it has, until its next change."""
+
+    TYPE: ClassVar[str] = "secret.delete"
+
+    secret_ref: SecretRef
+
+
+class SecretUse(Value, frozen=True, kw_only=True):
+    """A secret and what it is wanted for: certificate, ca or crl. A crl names in `ca_ref` the CA that must have signed it."""
+
+    secret_ref: SecretRef
+    purpose: str
+    field: str
+    ca_ref: SecretRef | None = None
+
+
+class CheckSecrets(SecretCommand, frozen=True, kw_only=True):
+    """Can these be read and used so? Answered by `Accepted`, or `Rejected` with the field and the reason."""
+
+    TYPE: ClassVar[str] = "secret.check"
+
+    uses: tuple[SecretUse, ...]
+
+
+COMMANDS = (BootAmphora, ConfigureAmphora, DeleteAmphora, FindSealingKey, PutSecret, DeleteSecret, CheckSecrets)
+REPLIES = (SealingKey,)

@@ -7,6 +7,14 @@ from actium_shared.message import Command, Order, Position, Reply
 from actium_shared.wishes import Value, Vip
 
 
+class AdditionalVip(Value, frozen=True, kw_only=True):
+    """One more address, on another subnet of the VIP's network."""
+
+    subnet_id: SubnetId
+    address: str | None = None
+    port_id: PortId | None = None
+
+
 class ReserveVip(Command, frozen=True, kw_only=True):
     """
     Take an address for a load balancer that is about to be created; asked by the API before the planner decides.
@@ -25,6 +33,7 @@ class ReserveVip(Command, frozen=True, kw_only=True):
     network_id: NetworkId | None = None
     port_id: PortId | None = None
     address: str | None = None
+    additional: tuple[AdditionalVip, ...] = ()
 
 
 class VipReservation(Reply, frozen=True, kw_only=True):
@@ -32,6 +41,7 @@ class VipReservation(Reply, frozen=True, kw_only=True):
 
     vip: Vip
     position: Position
+    additional_vips: tuple[Vip, ...] = ()
 
 
 class FindSubnet(Command, frozen=True, kw_only=True):

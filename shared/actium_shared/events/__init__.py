@@ -1,5 +1,14 @@
 """All events that can happen, one module per noun; `EVENTS` is the catalogue."""
 
-from actium_shared.events import amphora, appliance, health, load_balancer, network
+from actium_shared.events import amphora, appliance, catalogue, health, load_balancer, network, project, secret
 
-EVENTS = (*load_balancer.EVENTS, *appliance.EVENTS, *amphora.EVENTS, *network.EVENTS, *health.EVENTS)
+EVENTS = (
+    *load_balancer.EVENTS,
+    *appliance.EVENTS,
+    *project.EVENTS,
+    *catalogue.EVENTS,
+    *amphora.EVENTS,
+    *secret.EVENTS,
+    *network.EVENTS,
+    *health.EVENTS,
+)

@@ -11,13 +11,15 @@ from typing import ClassVar
 from actium_shared.ids import (
     ApplianceId,
     HealthMonitorId,
+    L7PolicyId,
+    L7RuleId,
     ListenerId,
     LoadBalancerId,
     MemberId,
     PoolId,
 )
 from actium_shared.message import Event
-from actium_shared.wishes import HealthMonitor, Listener, LoadBalancer, Member, Pool
+from actium_shared.wishes import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool
 
 
 class LoadBalancerEvent(Event, frozen=True, kw_only=True):
@@ -199,6 +201,68 @@ class HealthMonitorRemoved(LoadBalancerEvent, frozen=True, kw_only=True):
     health_monitor_id: HealthMonitorId
 
 
+class L7PolicyCreated(LoadBalancerEvent, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "l7policy.created"
+
+    generation: int
+    l7_policy: L7Policy
+
+
+class L7PolicyUpdated(LoadBalancerEvent, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "l7policy.updated"
+
+    generation: int
+    l7_policy: L7Policy
+
+
+class L7PolicyRemoved(LoadBalancerEvent, frozen=True, kw_only=True):
+    """Its rules go with it."""
+
+    TYPE: ClassVar[str] = "l7policy.removed"
+
+    generation: int
+    listener_id: ListenerId
+    l7_policy_id: L7PolicyId
+
+
+class L7PoliciesOrdered(LoadBalancerEvent, frozen=True, kw_only=True):
+    """
+    All policies of a listener in the order that they are tried; positions count from 1.
+
+    Follows a change of policies in the same commit where one that stays has moved. It makes none of them pending.
+    """
+
+    TYPE: ClassVar[str] = "l7policy.ordered"
+
+    generation: int
+    listener_id: ListenerId
+    l7_policy_ids: tuple[L7PolicyId, ...]
+
+
+class L7RuleCreated(LoadBalancerEvent, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "l7rule.created"
+
+    generation: int
+    l7_policy_id: L7PolicyId
+    l7_rule: L7Rule
+
+
+class L7RuleUpdated(LoadBalancerEvent, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "l7rule.updated"
+
+    generation: int
+    l7_policy_id: L7PolicyId
+    l7_rule: L7Rule
+
+
+class L7RuleRemoved(LoadBalancerEvent, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "l7rule.removed"
+
+    generation: int
+    l7_policy_id: L7PolicyId
+    l7_rule_id: L7RuleId
+
+
 EVENTS = (
     LoadBalancerCreated,
     LoadBalancerUpdated,
@@ -222,4 +286,11 @@ EVENTS = (
     HealthMonitorCreated,
     HealthMonitorUpdated,
     HealthMonitorRemoved,
+    L7PolicyCreated,
+    L7PolicyUpdated,
+    L7PolicyRemoved,
+    L7PoliciesOrdered,
+    L7RuleCreated,
+    L7RuleUpdated,
+    L7RuleRemoved,
 )

@@ -69,6 +69,7 @@ class VipReserved(Event, frozen=True, kw_only=True):
     load_balancer_id: LoadBalancerId
     project_id: ProjectId
     vip: Vip
+    additional_vips: tuple[Vip, ...] = ()
 
 
 class VipReleased(Event, frozen=True, kw_only=True):

@@ -10,10 +10,22 @@ from typing import ClassVar
 
 from msgspec import UNSET, UnsetType
 
-from actium_shared.ids import HealthMonitorId, ListenerId, LoadBalancerId, MemberId, PoolId
+from actium_shared.ids import (
+    HealthMonitorId,
+    L7PolicyId,
+    L7RuleId,
+    ListenerId,
+    LoadBalancerId,
+    MemberId,
+    PoolId,
+    SecretRef,
+)
 from actium_shared.message import Command
 from actium_shared.wishes import (
     HealthMonitor,
+    L7Policy,
+    L7PolicyWish,
+    L7Rule,
     Listener,
     LoadBalancer,
     Member,
@@ -41,6 +53,7 @@ class CreateLoadBalancer(LoadBalancerCommand, frozen=True, kw_only=True):
     load_balancer: LoadBalancer
     listeners: tuple[Listener, ...] = ()
     pools: tuple[PoolWish, ...] = ()
+    l7_policies: tuple[L7PolicyWish, ...] = ()
 
 
 class LoadBalancerChanges(Value, frozen=True, kw_only=True):
@@ -48,6 +61,8 @@ class LoadBalancerChanges(Value, frozen=True, kw_only=True):
     description: str | UnsetType = UNSET
     admin_state_up: bool | UnsetType = UNSET
     tags: tuple[str, ...] | UnsetType = UNSET
+    vip_qos_policy_id: str | None | UnsetType = UNSET
+    vip_sg_ids: tuple[str, ...] | UnsetType = UNSET
 
 
 class UpdateLoadBalancer(LoadBalancerCommand, frozen=True, kw_only=True):
@@ -81,6 +96,17 @@ class ListenerChanges(Value, frozen=True, kw_only=True):
     insert_headers: Mapping[str, str] | UnsetType = UNSET
     allowed_cidrs: tuple[str, ...] | UnsetType = UNSET
     tags: tuple[str, ...] | UnsetType = UNSET
+    default_tls_container_ref: SecretRef | None | UnsetType = UNSET
+    sni_container_refs: tuple[SecretRef, ...] | UnsetType = UNSET
+    client_ca_tls_container_ref: SecretRef | None | UnsetType = UNSET
+    client_authentication: str | UnsetType = UNSET
+    client_crl_container_ref: SecretRef | None | UnsetType = UNSET
+    tls_ciphers: str | None | UnsetType = UNSET
+    tls_versions: tuple[str, ...] | UnsetType = UNSET
+    alpn_protocols: tuple[str, ...] | UnsetType = UNSET
+    hsts_max_age_s: int | None | UnsetType = UNSET
+    hsts_include_subdomains: bool | UnsetType = UNSET
+    hsts_preload: bool | UnsetType = UNSET
 
 
 class UpdateListener(LoadBalancerCommand, frozen=True, kw_only=True):
@@ -112,6 +138,13 @@ class PoolChanges(Value, frozen=True, kw_only=True):
     lb_algorithm: str | UnsetType = UNSET
     session_persistence: SessionPersistence | None | UnsetType = UNSET
     tags: tuple[str, ...] | UnsetType = UNSET
+    tls_enabled: bool | UnsetType = UNSET
+    tls_container_ref: SecretRef | None | UnsetType = UNSET
+    ca_tls_container_ref: SecretRef | None | UnsetType = UNSET
+    crl_container_ref: SecretRef | None | UnsetType = UNSET
+    tls_ciphers: str | None | UnsetType = UNSET
+    tls_versions: tuple[str, ...] | UnsetType = UNSET
+    alpn_protocols: tuple[str, ...] | UnsetType = UNSET
 
 
 class UpdatePool(LoadBalancerCommand, frozen=True, kw_only=True):
@@ -213,6 +246,74 @@ class DeleteHealthMonitor(LoadBalancerCommand, frozen=True, kw_only=True):
     health_monitor_id: HealthMonitorId
 
 
+class CreateL7Policy(LoadBalancerCommand, frozen=True, kw_only=True):
+    """At `l7_policy.position`, or at the end where that is beyond it."""
+
+    TYPE: ClassVar[str] = "l7policy.create"
+
+    l7_policy: L7Policy
+
+
+class L7PolicyChanges(Value, frozen=True, kw_only=True):
+    """The target fields imply the action where `action` is not sent."""
+
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    admin_state_up: bool | UnsetType = UNSET
+    action: str | UnsetType = UNSET
+    position: int | UnsetType = UNSET
+    redirect_pool_id: PoolId | None | UnsetType = UNSET
+    redirect_url: str | None | UnsetType = UNSET
+    redirect_prefix: str | None | UnsetType = UNSET
+    redirect_http_code: int | None | UnsetType = UNSET
+    tags: tuple[str, ...] | UnsetType = UNSET
+
+
+class UpdateL7Policy(LoadBalancerCommand, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "l7policy.update"
+
+    l7_policy_id: L7PolicyId
+    changes: L7PolicyChanges
+
+
+class DeleteL7Policy(LoadBalancerCommand, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "l7policy.delete"
+
+    l7_policy_id: L7PolicyId
+
+
+class CreateL7Rule(LoadBalancerCommand, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "l7rule.create"
+
+    l7_policy_id: L7PolicyId
+    l7_rule: L7Rule
+
+
+class L7RuleChanges(Value, frozen=True, kw_only=True):
+    type: str | UnsetType = UNSET
+    compare_type: str | UnsetType = UNSET
+    key: str | None | UnsetType = UNSET
+    value: str | UnsetType = UNSET
+    invert: bool | UnsetType = UNSET
+    admin_state_up: bool | UnsetType = UNSET
+    tags: tuple[str, ...] | UnsetType = UNSET
+
+
+class UpdateL7Rule(LoadBalancerCommand, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "l7rule.update"
+
+    l7_policy_id: L7PolicyId
+    l7_rule_id: L7RuleId
+    changes: L7RuleChanges
+
+
+class DeleteL7Rule(LoadBalancerCommand, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "l7rule.delete"
+
+    l7_policy_id: L7PolicyId
+    l7_rule_id: L7RuleId
+
+
 COMMANDS = (
     CreateLoadBalancer,
     UpdateLoadBalancer,
@@ -230,4 +331,10 @@ COMMANDS = (
     CreateHealthMonitor,
     UpdateHealthMonitor,
     DeleteHealthMonitor,
+    CreateL7Policy,
+    UpdateL7Policy,
+    DeleteL7Policy,
+    CreateL7Rule,
+    UpdateL7Rule,
+    DeleteL7Rule,
 )
