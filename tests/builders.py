@@ -6,6 +6,8 @@ from actium_shared.commands import planner as commands
 from actium_shared.events import load_balancer as events
 from actium_shared.ids import (
     HealthMonitorId,
+    L7PolicyId,
+    L7RuleId,
     ListenerId,
     LoadBalancerId,
     MemberId,
@@ -16,7 +18,7 @@ from actium_shared.ids import (
     SubnetId,
     derived_id,
 )
-from actium_shared.wishes import HealthMonitor, Listener, LoadBalancer, Member, Pool, Vip
+from actium_shared.wishes import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool, Vip
 
 
 def an_id(name: str) -> str:
@@ -29,8 +31,12 @@ LISTENER = ListenerId(an_id("listener"))
 POOL = PoolId(an_id("pool"))
 MEMBER = MemberId(an_id("member"))
 MONITOR = HealthMonitorId(an_id("monitor"))
+POLICY = L7PolicyId(an_id("policy"))
+RULE = L7RuleId(an_id("rule"))
 PUBLIC = SubnetId(an_id("public"))
 TENANT = SubnetId(an_id("tenant"))
+LAST = 2**31 - 1
+"""The position that stands for the end."""
 
 
 def vip(**fields: Any) -> Vip:
@@ -70,6 +76,16 @@ def health_monitor(**fields: Any) -> HealthMonitor:
     return HealthMonitor(**(defaults | fields))
 
 
+def l7_policy(**fields: Any) -> L7Policy:
+    defaults: dict[str, Any] = {"id": POLICY, "listener_id": LISTENER, "action": "REJECT", "position": LAST}
+    return L7Policy(**(defaults | fields))
+
+
+def l7_rule(**fields: Any) -> L7Rule:
+    defaults: dict[str, Any] = {"id": RULE, "type": "PATH", "compare_type": "STARTS_WITH", "value": "/a"}
+    return L7Rule(**(defaults | fields))
+
+
 def create_load_balancer(**fields: Any) -> commands.CreateLoadBalancer:
     value = load_balancer(**fields)
     return commands.CreateLoadBalancer(load_balancer_id=value.id, load_balancer=value)
@@ -94,3 +110,11 @@ def create_member(*, pool_id: PoolId = POOL, **fields: Any) -> commands.CreateMe
 
 def create_health_monitor(*, pool_id: PoolId = POOL, **fields: Any) -> commands.CreateHealthMonitor:
     return commands.CreateHealthMonitor(load_balancer_id=LB, pool_id=pool_id, health_monitor=health_monitor(**fields))
+
+
+def create_l7_policy(**fields: Any) -> commands.CreateL7Policy:
+    return commands.CreateL7Policy(load_balancer_id=LB, l7_policy=l7_policy(**fields))
+
+
+def create_l7_rule(*, l7_policy_id: L7PolicyId = POLICY, **fields: Any) -> commands.CreateL7Rule:
+    return commands.CreateL7Rule(load_balancer_id=LB, l7_policy_id=l7_policy_id, l7_rule=l7_rule(**fields))

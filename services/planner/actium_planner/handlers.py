@@ -4,6 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
+from actium_planner.asks import Asks, Site
 from actium_planner.decide_and_append import Shell
 from actium_planner.deciders import appliance, load_balancer
 from actium_planner.deciders.appliance import ApplianceState, Context, Limits, Wishes
@@ -14,8 +15,7 @@ from actium_planner.plans import appliance as appliance_plans
 from actium_planner.plans import load_balancer as load_balancer_plans
 from actium_planner.states import STREAM, States
 from actium_shared.bus import Question
-from actium_shared.commands.planner import LoadBalancerCommand
-from actium_shared.errors import PermanentError, RetryableError
+from actium_shared.errors import RetryableError
 from actium_shared.event_store import Recorded
 from actium_shared.events.amphora import (
     AmphoraBooted,
@@ -32,7 +32,6 @@ from actium_shared.ids import ApplianceId, LoadBalancerId
 from actium_shared.message import (
     Accepted,
     ClockCause,
-    CommandCause,
     Event,
     EventCause,
     Rejected,
@@ -69,28 +68,20 @@ class Planner:
         *,
         limits: Limits,
         caught_up: Callable[[], Awaitable[None]],
+        site: Site | None = None,
     ) -> None:
         self._states, self._shell, self._planning = states, shell, planning
         self._limits, self._caught_up = limits, caught_up
+        self._asks = Asks(states, shell, site or Site())
 
     # -- asks
 
     async def answer(self, question: Question) -> Reply:
-        """Decide on a tenant's wish."""
-        command = question.command
-        if not isinstance(command, LoadBalancerCommand):
-            raise PermanentError(f"the planner does not take {command.TYPE}")
+        """Have the wish of a tenant or an operator decided."""
         token = correlation_id.set(question.envelope.correlation_id)
         try:
-            with span(command.TYPE, traceparent=question.envelope.traceparent):
-                outcome = await self._shell.decide(
-                    self._states.load_balancers,
-                    command.load_balancer_id,
-                    lambda state, now: load_balancer.decide(command, state, now),
-                    cause=CommandCause(command=command, actor=question.envelope.actor),
-                    deadline=question.deadline,
-                    causation_id=question.envelope.id,
-                )
+            with span(question.command.TYPE, traceparent=question.envelope.traceparent):
+                outcome = await self._asks.decide(question)
         finally:
             correlation_id.reset(token)
         return outcome if isinstance(outcome, Rejected) else Accepted(position=outcome)

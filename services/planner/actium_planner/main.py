@@ -3,6 +3,7 @@
 import asyncio
 import logging
 
+from actium_planner.asks import Site
 from actium_planner.decide_and_append import Shell
 from actium_planner.deciders.appliance import Limits
 from actium_planner.feed_positions import FeedPositions
@@ -37,7 +38,14 @@ async def main(settings: PlannerSettings) -> None:
             boot_s=settings.boot_s, bundle_s=settings.bundle_s, retry_s=settings.retry_s, image_tag=settings.image_tag
         )
         shell = Shell(store, clock, RandomIds())
-        planner = Planner(states, shell, planning, limits=limits, caught_up=positions.caught_up)
+        planner = Planner(
+            states,
+            shell,
+            planning,
+            limits=limits,
+            caught_up=positions.caught_up,
+            site=Site(quota=settings.site_quota(), strict_immutability=settings.strict_immutability),
+        )
         service = Service("planner", bus, clock, positions_kept_in="snap.planner.positions in SNAPSHOTS")
         service.fact(lambda: {"faults": planning.faults} if planning.faults else {})
         for owner, stream in feeds.items():

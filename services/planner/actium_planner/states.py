@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from actium_planner.deciders import appliance, load_balancer
+from actium_planner.deciders import appliance, catalogue, load_balancer, project
+from actium_planner.usage import Usage
 from actium_shared import streams
 from actium_shared.event_store import EventStore, Recorded
+from actium_shared.events.catalogue import CATALOGUE_ID
 from actium_shared.message import Commit, EventCause, Position
 
 S = TypeVar("S")
@@ -35,11 +37,19 @@ class Held(Generic[S]):
 
 
 class Aggregates(Generic[S]):
-    """All aggregates of one kind."""
+    """All aggregates of one kind; `changed` is told each new state. `newest` is the last commit that any contains."""
 
-    def __init__(self, kind: str, empty: S, fold: Callable[[S, Any], S]) -> None:
+    def __init__(
+        self,
+        kind: str,
+        empty: S,
+        fold: Callable[[S, Any], S],
+        *,
+        changed: Callable[[str, S], None] | None = None,
+    ) -> None:
         self.kind = kind
-        self._empty, self._fold = empty, fold
+        self.newest = 0
+        self._empty, self._fold, self._changed = empty, fold, changed
         self._held: dict[str, Held[S]] = {}
 
     def get(self, aggregate_id: str) -> Held[S]:
@@ -49,6 +59,11 @@ class Aggregates(Generic[S]):
             subject = streams.event_subject("planner", self.kind, aggregate_id)
             held = self._held[aggregate_id] = Held(subject, self._empty)
         return held
+
+    def state(self, aggregate_id: str) -> S:
+        """Give an aggregate's state, the empty one where there is none."""
+        held = self._held.get(aggregate_id)
+        return self._empty if held is None else held.state
 
     def drop_if_empty(self, aggregate_id: str) -> None:
         """Forget an aggregate that was asked for and does not exist."""
@@ -66,22 +81,34 @@ class Aggregates(Generic[S]):
             return
         held.state = self._fold(held.state, commit.events)
         held.sequence = position.sequence
+        self.newest = max(self.newest, position.sequence)
+        if self._changed is not None:
+            self._changed(aggregate_id, held.state)
         if isinstance(commit.cause, EventCause):
             cause = commit.cause.position
             held.followed[cause.stream] = max(cause.sequence, held.followed.get(cause.stream, 0))
 
 
-@dataclass(slots=True)
 class States:
     """Every aggregate that the planner decides on. `position` is how far the planner's own log is contained."""
 
-    load_balancers: Aggregates[load_balancer.LoadBalancerState] = field(
-        default_factory=lambda: Aggregates("loadbalancer", load_balancer.LoadBalancerState(), load_balancer.fold)
-    )
-    appliances: Aggregates[appliance.ApplianceState] = field(
-        default_factory=lambda: Aggregates("appliance", appliance.ApplianceState(), appliance.fold)
-    )
-    position: int = 0
+    def __init__(self) -> None:
+        self.usage = Usage()
+        self.load_balancers = Aggregates(
+            "loadbalancer", load_balancer.LoadBalancerState(), load_balancer.fold, changed=self.usage.changed
+        )
+        self.appliances = Aggregates("appliance", appliance.ApplianceState(), appliance.fold)
+        self.projects = Aggregates("project", project.ProjectState(), project.fold)
+        self.catalogues = Aggregates("catalogue", catalogue.CatalogueState(), catalogue.fold)
+        self.position = 0
+        self._by_kind: dict[str, Aggregates[Any]] = {
+            each.kind: each for each in (self.load_balancers, self.appliances, self.projects, self.catalogues)
+        }
+
+    @property
+    def catalogue(self) -> Held[catalogue.CatalogueState]:
+        """The one catalogue."""
+        return self.catalogues.get(CATALOGUE_ID)
 
     async def load(self, store: EventStore) -> None:
         """Read the whole log up to its present end."""
@@ -90,7 +117,7 @@ class States:
 
     def absorb(self, recorded: Recorded) -> None:
         """Bring the aggregate that a commit is about up to it."""
-        for aggregates in (self.load_balancers, self.appliances):
-            if aggregates.kind == recorded.aggregate:
-                aggregates.absorb(recorded.aggregate_id, recorded.commit, recorded.position)
+        aggregates = self._by_kind.get(recorded.aggregate)
+        if aggregates is not None:
+            aggregates.absorb(recorded.aggregate_id, recorded.commit, recorded.position)
         self.position = max(self.position, recorded.position.sequence)

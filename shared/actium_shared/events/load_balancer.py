@@ -122,7 +122,11 @@ class ListenerUpdated(LoadBalancerEvent, frozen=True, kw_only=True):
 
 
 class ListenerRemoved(LoadBalancerEvent, frozen=True, kw_only=True):
-    """No longer wished for; gone when a round that holds `generation` ends. The same for all `*.removed`."""
+    """
+    No longer wished for; gone when a round that holds `generation` ends. The same for all `*.removed`.
+
+    Its L7 policies and their rules go with it.
+    """
 
     TYPE: ClassVar[str] = "listener.removed"
 

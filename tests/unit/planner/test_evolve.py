@@ -9,18 +9,30 @@ import builders as a
 from actium_planner.deciders import appliance, load_balancer
 from actium_shared.events import appliance as appliance_events
 from actium_shared.events import load_balancer as events
+from actium_shared.ids import L7PolicyId
 from actium_shared.message import Event
 from contract.samples import sample
 
-IDS = {"pool_id": a.POOL, "member_id": a.MEMBER, "listener_id": a.LISTENER}
+IDS = {
+    "pool_id": a.POOL,
+    "member_id": a.MEMBER,
+    "listener_id": a.LISTENER,
+    "l7_policy_id": a.POLICY,
+    "l7_rule_id": a.RULE,
+}
+OTHER = L7PolicyId(a.an_id("other"))
+VALUES = {
+    "pool": a.pool(),
+    "l7_policy": a.l7_policy(position=1, name="another"),
+    "l7_policy_ids": (OTHER, a.POLICY),
+}
 
 
 def about_what_is_there(event: type[Event]) -> Any:
-    """Give a sample of the event that names the pool, member and listener of the state."""
+    """Give a sample of the event that names what is in the state."""
     made = sample(event)
     changes: dict[str, Any] = {name: value for name, value in IDS.items() if name in event.__struct_fields__}
-    if "pool" in event.__struct_fields__:
-        changes["pool"] = a.pool()
+    changes |= {name: value for name, value in VALUES.items() if name in event.__struct_fields__}
     return msgspec.structs.replace(made, **changes)
 
 
@@ -32,6 +44,9 @@ def test_a_load_balancer_knows_all_its_events(event: type[Event]) -> None:
         events.PoolCreated(pool=a.pool(), **common),
         events.MemberCreated(pool_id=a.POOL, member=a.member(), **common),
         events.ListenerCreated(listener=a.listener(), **common),
+        events.L7PolicyCreated(l7_policy=a.l7_policy(position=1), **common),
+        events.L7PolicyCreated(l7_policy=a.l7_policy(id=OTHER, position=2), **common),
+        events.L7RuleCreated(l7_policy_id=a.POLICY, l7_rule=a.l7_rule(), **common),
         events.RoundEnded(**common),
     ]
     before = load_balancer.fold(load_balancer.LoadBalancerState(), given)

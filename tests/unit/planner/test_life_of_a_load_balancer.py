@@ -249,7 +249,20 @@ acts = st.lists(
         st.tuples(st.just("gone"), members),
         st.tuples(
             st.sampled_from(
-                ["work", "feed", "crash", "lose", "refuse", "accept", "noboot", "boot", "noport", "port", "lapse"]
+                [
+                    "work",
+                    "feed",
+                    "crash",
+                    "lose",
+                    "refuse",
+                    "accept",
+                    "noboot",
+                    "boot",
+                    "noport",
+                    "port",
+                    "lapse",
+                    "rename",
+                ]
             ),
             st.just(0),
         ),
@@ -311,6 +324,11 @@ async def _act(world: World, act: str, number: int) -> None:
             world.port_fails = act == "noport"
         case "noboot" | "boot":
             world.boots = act == "boot"
+        case "rename":
+            served = world.load_balancer(a.LB).ended
+            named = commands.LoadBalancerChanges(name=f"name-{world.ids.count}")
+            await world.ask(commands.UpdateLoadBalancer(load_balancer_id=a.LB, changes=named))
+            assert world.load_balancer(a.LB).ended == served, "a name makes nothing served"
         case "lapse":
             await world.lapse(61)
 

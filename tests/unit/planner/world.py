@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from actium_planner.asks import Site
 from actium_planner.decide_and_append import Shell
 from actium_planner.deciders.appliance import ApplianceState, Limits
 from actium_planner.deciders.load_balancer import LoadBalancerState
@@ -14,13 +15,12 @@ from actium_shared import streams
 from actium_shared.bus import Question
 from actium_shared.commands.compute import BootAmphora, ConfigureAmphora, DeleteAmphora
 from actium_shared.commands.network import ReleaseVip, SettlePorts
-from actium_shared.commands.planner import LoadBalancerCommand
 from actium_shared.envelope import Envelope
 from actium_shared.event_store import commit_envelope
 from actium_shared.events import amphora as amphorae
 from actium_shared.events import network
 from actium_shared.ids import AmphoraId, LoadBalancerId, PortId
-from actium_shared.message import Commit, Event, Order, Reply, WorkCause
+from actium_shared.message import Command, Commit, Event, Order, Reply, WorkCause
 from actium_shared.testing.memory_event_store import MemoryEventStore
 from builders import LB
 
@@ -70,6 +70,7 @@ class World:
     configured: dict[str, ConfigureAmphora] = field(default_factory=dict)
     booted: set[str] = field(default_factory=set)
     read: dict[str, int] = field(default_factory=dict)
+    site: Site = field(default_factory=Site)
 
     def __post_init__(self) -> None:
         self.ids = CountingIds()
@@ -80,7 +81,9 @@ class World:
         self.states = States()
         self.planning = Planning(self, self.clock)
         shell = Shell(self.store, self.clock, self.ids)
-        self.planner = Planner(self.states, shell, self.planning, limits=Limits(), caught_up=self._caught_up)
+        self.planner = Planner(
+            self.states, shell, self.planning, limits=Limits(), caught_up=self._caught_up, site=self.site
+        )
 
     async def restart(self) -> None:
         self.start()
@@ -90,7 +93,7 @@ class World:
     async def send_order(self, order: Order) -> None:
         self.orders.append(order)
 
-    async def ask(self, command: LoadBalancerCommand) -> Reply:
+    async def ask(self, command: Command) -> Reply:
         envelope = Envelope(
             id=self.ids.new(), type=command.TYPE, version=1, source="t", time=self.clock.now(), correlation_id="c"
         )

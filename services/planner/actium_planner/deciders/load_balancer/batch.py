@@ -1,13 +1,16 @@
 """A batch of members against those that a pool has: identity is (address, port), what is left out goes. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 
-from actium_planner.validation import member as members
+from actium_planner.deciders.load_balancer.decision import Decision
+from actium_planner.deciders.load_balancer.state import PoolState
+from actium_planner.validation import member as validation
+from actium_planner.validation.refusals import conflict, invalid
 from actium_shared.commands.planner import BatchMember, ReplaceMembers
 from actium_shared.events import load_balancer as events
 from actium_shared.events.load_balancer import LoadBalancerEvent
-from actium_shared.message import Reason, Rejected
-from actium_shared.wishes import Member
+from actium_shared.message import Rejected
+from actium_shared.wishes import LoadBalancer, Member
 
 KEPT_WHEN_LEFT_OUT = ("name", "tags")
 """Everything else that a batch leaves out goes back to its default."""
@@ -15,20 +18,12 @@ KEPT_WHEN_LEFT_OUT = ("name", "tags")
 Key = tuple[str, int]
 
 
-def replace_members(
-    command: ReplaceMembers, existing: Iterable[Member], *, generation: int
-) -> Sequence[LoadBalancerEvent] | Rejected:
+def replace_members(command: ReplaceMembers, pool: PoolState, balancer: LoadBalancer, *, generation: int) -> Decision:
     """Give the creations, updates and removals that make the pool's members those of the batch."""
-    held = {_key(member): member for member in existing}
-    wanted: dict[Key, BatchMember] = {}
-    for entry in command.members:
-        key = _key(entry.member)
-        if key in wanted:
-            return _named_twice(key, known=key in held)
-        refusal = members.validate_address(entry.member) if key not in held else None
-        if refusal is not None:
-            return refusal
-        wanted[key] = entry
+    held = {_key(member): member for member in pool.members.values()}
+    wanted = _wanted(command, held, pool, balancer)
+    if isinstance(wanted, Rejected):
+        return wanted
     lb_id, pool_id = command.load_balancer_id, command.pool_id
     happened: list[LoadBalancerEvent] = []
     for key, entry in wanted.items():
@@ -51,6 +46,25 @@ def replace_members(
     return happened
 
 
+def _wanted(
+    command: ReplaceMembers, held: Mapping[Key, Member], pool: PoolState, balancer: LoadBalancer
+) -> dict[Key, BatchMember] | Rejected:
+    wanted: dict[Key, BatchMember] = {}
+    taken = {*pool.members}
+    for entry in command.members:
+        key = _key(entry.member)
+        if key in wanted:
+            return _named_twice(key, known=key in held)
+        if key not in held and entry.member.id in taken:
+            return conflict(f"The id {entry.member.id} is another member's already.", field="members")
+        refusal = validation.validate_alone(entry.member, pool.pool, balancer)
+        if refusal is not None:
+            return refusal
+        wanted[key] = entry
+        taken.add(entry.member.id)
+    return wanted
+
+
 def _key(member: Member) -> Key:
     return member.address, member.protocol_port
 
@@ -63,5 +77,5 @@ def _merged(old: Member, entry: BatchMember) -> Member:
 
 
 def _named_twice(key: Key, *, known: bool) -> Rejected:
-    reason = Reason.INVALID if known else Reason.CONFLICT
-    return Rejected(reason=reason, detail=f"Member {key[0]}:{key[1]} is named twice in the batch.", field="members")
+    refuse = invalid if known else conflict
+    return refuse(f"Member {key[0]}:{key[1]} is named twice in the batch.", field="members")

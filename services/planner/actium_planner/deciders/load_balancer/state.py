@@ -1,16 +1,18 @@
-"""What is true of one load balancer, and how events change it."""
+"""What is true of one load balancer; how events change it is in `evolve`."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from immutables import Map
+from msgspec.structs import replace
 
-from actium_shared.events import load_balancer as events
-from actium_shared.events.load_balancer import LoadBalancerEvent
-from actium_shared.ids import ApplianceId, ListenerId, MemberId, PoolId, SubnetId
+from actium_shared.ids import ApplianceId, L7PolicyId, L7RuleId, ListenerId, MemberId, PoolId, SubnetId
 from actium_shared.wishes import (
     HealthMonitor,
+    L7Policy,
+    L7PolicyWish,
+    L7Rule,
     Listener,
     LoadBalancer,
     LoadBalancerWish,
@@ -28,6 +30,21 @@ class PoolState:
     members: Map[MemberId, Member] = field(default_factory=Map)
     health_monitor: HealthMonitor | None = None
 
+    def wish(self) -> PoolWish:
+        return PoolWish(
+            pool=self.pool,
+            members=tuple(sorted(self.members.values(), key=lambda member: member.id)),
+            health_monitor=self.health_monitor,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class L7PolicyState:
+    """A policy as it is wished for; its place is in the load balancer's `l7_order`, `policy.position` may be an old one."""
+
+    policy: L7Policy
+    rules: Map[L7RuleId, L7Rule] = field(default_factory=Map)
+
 
 @dataclass(frozen=True, slots=True)
 class LoadBalancerState:
@@ -41,6 +58,8 @@ class LoadBalancerState:
     load_balancer: LoadBalancer | None = None
     listeners: Map[ListenerId, Listener] = field(default_factory=Map)
     pools: Map[PoolId, PoolState] = field(default_factory=Map)
+    l7_policies: Map[L7PolicyId, L7PolicyState] = field(default_factory=Map)
+    l7_order: Map[ListenerId, tuple[L7PolicyId, ...]] = field(default_factory=Map)
     generation: int = 0
     ended: int = 0
     failed: int = 0
@@ -51,6 +70,19 @@ class LoadBalancerState:
     withdrawn: bool = False
     deleted: bool = False
 
+    @property
+    def next_generation(self) -> int:
+        """The number of a wish that is accepted now."""
+        return self.generation + 1
+
+    def l7_policy(self, policy_id: L7PolicyId) -> L7Policy | None:
+        """Give the policy with its position."""
+        held = self.l7_policies.get(policy_id)
+        if held is None:
+            return None
+        place = self.l7_order[held.policy.listener_id].index(policy_id) + 1
+        return held.policy if held.policy.position == place else replace(held.policy, position=place)
+
     def wish(self) -> LoadBalancerWish:
         """Give the newest wish, whole, in an order that is the same everywhere: maps are iterated by hash."""
         assert self.load_balancer is not None
@@ -58,15 +90,16 @@ class LoadBalancerState:
             generation=self.generation,
             load_balancer=self.load_balancer,
             listeners=tuple(sorted(self.listeners.values(), key=lambda listener: listener.id)),
-            pools=tuple(
-                PoolWish(
-                    pool=state.pool,
-                    members=tuple(sorted(state.members.values(), key=lambda member: member.id)),
-                    health_monitor=state.health_monitor,
-                )
-                for state in sorted(self.pools.values(), key=lambda state: state.pool.id)
-            ),
+            pools=tuple(held.wish() for held in sorted(self.pools.values(), key=lambda held: held.pool.id)),
+            l7_policies=tuple(self._l7_wishes()),
         )
+
+    def _l7_wishes(self) -> Iterator[L7PolicyWish]:
+        for listener_id in sorted(self.l7_order):
+            for place, policy_id in enumerate(self.l7_order[listener_id], start=1):
+                held = self.l7_policies[policy_id]
+                rules = tuple(sorted(held.rules.values(), key=lambda rule: rule.id))
+                yield L7PolicyWish(policy=replace(held.policy, position=place), rules=rules)
 
     def member_subnets(self) -> frozenset[SubnetId]:
         """Give the subnets that need an interface of their own: those of members that are not on the VIP's."""
@@ -76,73 +109,3 @@ class LoadBalancerState:
             member.subnet_id for pool in self.pools.values() for member in pool.members.values() if member.subnet_id
         }
         return frozenset(named - {self.load_balancer.vip.subnet_id})
-
-
-def fold(state: LoadBalancerState, happened: Iterable[LoadBalancerEvent]) -> LoadBalancerState:
-    """Give the state after all these events."""
-    for event in happened:
-        state = evolve(state, event)
-    return state
-
-
-def evolve(state: LoadBalancerState, event: LoadBalancerEvent) -> LoadBalancerState:
-    """Give the state after one event."""
-    match event:
-        case events.LoadBalancerPlaced(appliance_id=appliance_id):
-            return replace(state, appliance_id=appliance_id)
-        case events.RoundBegun():
-            return replace(state, pending=True)
-        case events.RoundEnded(generation=generation):
-            return replace(state, pending=False, ended=max(state.ended, generation), failed=0)
-        case events.RoundFailed(generation=generation):
-            return replace(state, pending=False, failed=generation)
-        case events.LoadBalancerWithdrawn():
-            return replace(state, withdrawn=True)
-        case events.LoadBalancerDeletionDelayed(generation=generation):
-            return replace(state, pending=False, failed=generation, delete_by=None)
-        case events.LoadBalancerDeleted():
-            return LoadBalancerState(generation=state.generation, deleted=True)
-        case _:
-            return replace(_evolve_wish(state, event), pending=True)
-
-
-def _evolve_wish(state: LoadBalancerState, event: LoadBalancerEvent) -> LoadBalancerState:
-    generation = getattr(event, "generation", state.generation)
-    match event:
-        case events.LoadBalancerCreated(load_balancer=value) | events.LoadBalancerUpdated(load_balancer=value):
-            return replace(state, generation=generation, load_balancer=value)
-        case events.LoadBalancerDeletionRequested(deadline_at=deadline_at):
-            return replace(state, generation=generation, deleting=True, delete_by=deadline_at)
-        case events.ListenerCreated(listener=listener) | events.ListenerUpdated(listener=listener):
-            return replace(state, generation=generation, listeners=state.listeners.set(listener.id, listener))
-        case events.ListenerRemoved(listener_id=listener_id):
-            return replace(state, generation=generation, listeners=state.listeners.delete(listener_id))
-        case events.PoolCreated(pool=pool):
-            return replace(state, generation=generation, pools=state.pools.set(pool.id, PoolState(pool)))
-        case events.PoolRemoved(pool_id=pool_id):
-            return replace(state, generation=generation, pools=state.pools.delete(pool_id))
-        case _:
-            return replace(state, generation=generation, pools=_evolve_pools(state.pools, event))
-
-
-def _evolve_pools(held: Map[PoolId, PoolState], event: LoadBalancerEvent) -> Map[PoolId, PoolState]:
-    match event:
-        case events.PoolUpdated(pool=pool):
-            return held.set(pool.id, replace(held[pool.id], pool=pool))
-        case (
-            events.MemberCreated(pool_id=pool_id, member=member) | events.MemberUpdated(pool_id=pool_id, member=member)
-        ):
-            pool_state = held[pool_id]
-            return held.set(pool_id, replace(pool_state, members=pool_state.members.set(member.id, member)))
-        case events.MemberRemoved(pool_id=pool_id, member_id=member_id):
-            pool_state = held[pool_id]
-            return held.set(pool_id, replace(pool_state, members=pool_state.members.delete(member_id)))
-        case (
-            events.HealthMonitorCreated(pool_id=pool_id, health_monitor=monitor)
-            | events.HealthMonitorUpdated(pool_id=pool_id, health_monitor=monitor)
-        ):
-            return held.set(pool_id, replace(held[pool_id], health_monitor=monitor))
-        case events.HealthMonitorRemoved(pool_id=pool_id):
-            return held.set(pool_id, replace(held[pool_id], health_monitor=None))
-        case _:
-            raise AssertionError(f"{event.TYPE} is not known here")

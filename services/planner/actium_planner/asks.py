@@ -1,0 +1,182 @@
+"""What is asked of the planner: which aggregate decides, and what the decision looks at besides that aggregate."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypedDict
+
+from msgspec.structs import replace
+
+from actium_planner.decide_and_append import Shell
+from actium_planner.deciders import catalogue, load_balancer, project
+from actium_planner.deciders.catalogue import InUse
+from actium_planner.deciders.load_balancer import LoadBalancerState
+from actium_planner.states import STREAM, States
+from actium_shared.bus import Question
+from actium_shared.commands.planner import CatalogueCommand, CreateLoadBalancer, LoadBalancerCommand, ProjectCommand
+from actium_shared.errors import PermanentError
+from actium_shared.events.catalogue import CATALOGUE_ID
+from actium_shared.events.load_balancer import LoadBalancerEvent
+from actium_shared.ids import ProjectId
+from actium_shared.message import CommandCause, Position, Rejected
+from actium_shared.quotas import RESOURCES, UNLIMITED
+from actium_shared.wishes import LoadBalancer
+
+NO_LIMITS: Mapping[str, int] = dict.fromkeys(RESOURCES, UNLIMITED)
+
+Decision = Sequence[LoadBalancerEvent] | Rejected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What the site's operator settled for all: `quota` holds for projects without their own."""
+
+    quota: Mapping[str, int] = field(default_factory=lambda: NO_LIMITS)
+    strict_immutability: bool = False
+
+
+class Asks:
+    """Has the right aggregate decide on each wish."""
+
+    def __init__(self, states: States, shell: Shell, site: Site) -> None:
+        self._states, self._shell, self._site = states, shell, site
+        self._choosing: list[LoadBalancer] = []
+
+    async def decide(self, question: Question) -> Position | Rejected:
+        """
+        Give where the outcome stands on the log, or why nothing may happen.
+
+        Raises:
+            PermanentError: the command is not the planner's.
+            RetryableError: the log does not answer; the outcome is unknown.
+        """
+        match question.command:
+            case CreateLoadBalancer(load_balancer=balancer) as command:
+                async with self._chosen(balancer):
+                    return await self._load_balancer(command, question)
+            case LoadBalancerCommand() as command:
+                return await self._load_balancer(command, question)
+            case ProjectCommand() as command:
+                return await self._project(command, question)
+            case CatalogueCommand() as command:
+                return await self._catalogue(command, question)
+            case command:
+                raise PermanentError(f"the planner does not take {command.TYPE}")
+
+    async def _project(self, command: ProjectCommand, question: Question) -> Position | Rejected:
+        return await self._shell.decide(
+            self._states.projects,
+            command.project_id,
+            lambda state, _now: project.decide(command, state),
+            **_asked(question),
+        )
+
+    async def _catalogue(self, command: CatalogueCommand, question: Question) -> Position | Rejected:
+        return await self._shell.decide(
+            self._states.catalogues,
+            CATALOGUE_ID,
+            lambda state, _now: catalogue.decide(command, state, used=self._in_use()),
+            reads=lambda _state: {STREAM: self._states.load_balancers.newest},
+            **_asked(question),
+        )
+
+    async def _load_balancer(self, command: LoadBalancerCommand, question: Question) -> Position | Rejected:
+        return await self._shell.decide(
+            self._states.load_balancers,
+            command.load_balancer_id,
+            lambda state, now: self._decide(command, state, now),
+            reads=lambda state: self._reads(command, state),
+            **_asked(question),
+        )
+
+    def _decide(self, command: LoadBalancerCommand, state: LoadBalancerState, now: datetime) -> Decision:
+        if isinstance(command, CreateLoadBalancer) and state.load_balancer is None and not state.deleted:
+            furnished = catalogue.furnish(command.load_balancer, self._states.catalogue.state)
+            if isinstance(furnished, Rejected):
+                return furnished
+            command = replace(command, load_balancer=furnished)
+        decision = load_balancer.decide(command, state, now, strict=self._site.strict_immutability)
+        return self._within_quota(command, state, decision, now)
+
+    # -- quota
+
+    def _within_quota(
+        self, command: LoadBalancerCommand, state: LoadBalancerState, decision: Decision, now: datetime
+    ) -> Decision:
+        """Give the decision, or the refusal where the project may not grow so; nothing is counted where nothing is limited."""
+        project_id = _project(command, state)
+        if isinstance(decision, Rejected) or not decision or project_id is None:
+            return decision
+        limits = self._limits(project_id)
+        if limits == NO_LIMITS:
+            return decision
+        lb_id, usage = command.load_balancer_id, self._states.usage
+        more = project.growth(state, load_balancer.fold(state, decision))
+        used = usage.of(project_id, but_promised_to=lb_id, now=now)
+        refusal = project.refusal(project_id, limits=limits, used=used, more=more)
+        if refusal is None:
+            usage.promise(project_id, lb_id, more, now=now)
+        return refusal or decision
+
+    def _limits(self, project_id: ProjectId) -> Mapping[str, int]:
+        return {**self._site.quota, **self._states.projects.state(project_id).limits}
+
+    # -- flavors and zones
+
+    @asynccontextmanager
+    async def _chosen(self, balancer: LoadBalancer) -> AsyncIterator[None]:
+        """
+        Keep flavor and zone from being deleted until the load balancer that names them is on the log.
+
+        A change of the catalogue that is on its way there is waited for.
+        """
+        if balancer.flavor_id is None and balancer.availability_zone is None:
+            yield
+            return
+        async with self._states.catalogue.lock:
+            self._choosing.append(balancer)
+        try:
+            yield
+        finally:
+            self._choosing.remove(balancer)
+
+    def _in_use(self) -> InUse:
+        usage = self._states.usage
+        flavors = {each.flavor_id for each in self._choosing if each.flavor_id is not None}
+        zones = {each.availability_zone for each in self._choosing if each.availability_zone is not None}
+        return InUse(flavors=flavors.union(usage.flavors), zones=zones.union(usage.zones))
+
+    def _reads(self, command: LoadBalancerCommand, state: LoadBalancerState) -> Mapping[str, int]:
+        """Give how far the log contains what the decision looked at besides the load balancer; nothing for most."""
+        looked_at: list[int] = []
+        if isinstance(command, CreateLoadBalancer) and (
+            command.load_balancer.flavor_id or command.load_balancer.availability_zone
+        ):
+            looked_at.append(self._states.catalogue.sequence)
+        project_id = _project(command, state)
+        if project_id is not None and self._limits(project_id) != NO_LIMITS:
+            looked_at += [self._states.load_balancers.newest, self._states.projects.newest]
+        return {STREAM: max(looked_at)} if looked_at else {}
+
+
+class _Asked(TypedDict):
+    cause: CommandCause
+    deadline: float
+    causation_id: str
+
+
+def _asked(question: Question) -> _Asked:
+    """Give what a commit keeps of the question."""
+    return {
+        "cause": CommandCause(command=question.command, actor=question.envelope.actor),
+        "deadline": question.deadline,
+        "causation_id": question.envelope.id,
+    }
+
+
+def _project(command: LoadBalancerCommand, state: LoadBalancerState) -> ProjectId | None:
+    """Give the project that a load balancer belongs to, or shall."""
+    if state.load_balancer is not None:
+        return state.load_balancer.project_id
+    return command.load_balancer.project_id if isinstance(command, CreateLoadBalancer) else None

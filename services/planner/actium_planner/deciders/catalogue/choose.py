@@ -1,0 +1,97 @@
+"""What a new load balancer takes from the catalogue: its provider, and its flavor's and zone's data, copied for good."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from actium_planner.deciders.catalogue.state import CatalogueState
+from actium_planner.validation import provider_data
+from actium_planner.validation.refusals import invalid, unsupported
+from actium_shared.message import Rejected
+from actium_shared.provider_options import ACTIUM, PROVIDERS, is_ours, same_driver
+from actium_shared.wishes import LoadBalancer
+
+Chosen = tuple[str, Mapping[str, Any]]
+"""A provider's name and the data for it."""
+
+NOT_YET: Mapping[str, object] = {"loadbalancer_topology": "ACTIVE_STANDBY", "sriov_vip": True}
+"""What a flavor may say already, and no amphora can do yet."""
+
+
+def furnish(wish: LoadBalancer, catalogue: CatalogueState) -> LoadBalancer | Rejected:
+    """
+    Give the load balancer as it shall be created, or why not.
+
+    A provider that is empty is the flavor's or, without one, ours.
+    """
+    flavor = _flavor(wish.flavor_id, catalogue)
+    if isinstance(flavor, Rejected):
+        return flavor
+    provider = wish.provider or (flavor[0] if flavor else ACTIUM)
+    zone = _zone(wish.availability_zone, catalogue)
+    if isinstance(zone, Rejected):
+        return zone
+    refusal = _provider_refusal(provider, flavor, zone)
+    if refusal is not None:
+        return refusal
+    flavor_data, zone_data = flavor[1] if flavor else {}, zone[1] if zone else {}
+    return (
+        _not_offered(provider, flavor_data)
+        or _wrong_network(wish, zone_data)
+        or replace(wish, provider=provider, flavor=flavor_data, availability_zone_data=zone_data)
+    )
+
+
+def _flavor(flavor_id: str | None, catalogue: CatalogueState) -> Chosen | None | Rejected:
+    if flavor_id is None:
+        return None
+    flavor = catalogue.flavors.get(flavor_id)
+    if flavor is None:
+        return invalid(f"There is no flavor {flavor_id}.", field="flavor_id")
+    if not flavor.enabled:
+        return invalid(f"The flavor {flavor.name} ({flavor_id}) is disabled.", field="flavor_id")
+    profile = catalogue.flavor_profiles[flavor.flavor_profile_id]
+    data = provider_data.of_flavor(profile.provider_name, profile.flavor_data)
+    return data if isinstance(data, Rejected) else (profile.provider_name, data)
+
+
+def _zone(name: str | None, catalogue: CatalogueState) -> Chosen | None | Rejected:
+    if name is None:
+        return None
+    zone = catalogue.zones.get(name)
+    if zone is None:
+        return invalid(f"There is no availability zone {name}.", field="availability_zone")
+    if not zone.enabled:
+        return invalid(f"The availability zone {name} is disabled.", field="availability_zone")
+    profile = catalogue.zone_profiles[zone.availability_zone_profile_id]
+    data = provider_data.of_zone(profile.provider_name, profile.availability_zone_data)
+    return data if isinstance(data, Rejected) else (profile.provider_name, data)
+
+
+def _provider_refusal(provider: str, flavor: Chosen | None, zone: Chosen | None) -> Rejected | None:
+    if not is_ours(provider):
+        detail = f"Provider '{provider}' is not enabled: provider must be one of {', '.join(PROVIDERS)}."
+        return invalid(detail, field="provider")
+    for what, chosen in (("flavor", flavor), ("availability zone", zone)):
+        if chosen is not None and not same_driver(provider, chosen[0]):
+            return invalid(f"The {what} is for provider '{chosen[0]}', and provider is '{provider}'.", field="provider")
+    return None
+
+
+def _not_offered(provider: str, flavor_data: Mapping[str, Any]) -> Rejected | None:
+    for name, value in NOT_YET.items():
+        if flavor_data.get(name) == value:
+            asked = f"the flavor asks for {name} = {value}"
+            detail = f"Provider '{provider}' does not support a requested option: {asked}, which is not yet offered."
+            return unsupported(detail, field="flavor_id")
+    return None
+
+
+def _wrong_network(wish: LoadBalancer, zone_data: Mapping[str, Any]) -> Rejected | None:
+    valid = zone_data.get("valid_vip_networks")
+    if not valid or wish.vip.network_id in valid:
+        return None
+    where = f"availability zone {wish.availability_zone}"
+    detail = f"Network {wish.vip.network_id} is not one that VIPs may be on in {where}: those are {', '.join(valid)}."
+    return invalid(detail, field="vip_network_id")

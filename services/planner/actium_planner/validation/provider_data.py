@@ -1,0 +1,58 @@
+"""Profiles' data: JSON text for a provider, read, and checked against what our provider understands."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from actium_planner.validation.refusals import invalid, unsupported
+from actium_shared.message import Rejected
+from actium_shared.provider_options import FLAVOR_OPTIONS, PROVIDERS, ZONE_OPTIONS, Option, is_ours
+
+Data = Mapping[str, Any]
+
+
+def of_flavor(provider: str, text: str) -> Data | Rejected:
+    """Give a flavor profile's data by key, or why it cannot be used."""
+    return _read("flavor_data", text, provider, FLAVOR_OPTIONS)
+
+
+def of_zone(provider: str, text: str) -> Data | Rejected:
+    """Give a zone profile's data by key, or why it cannot be used."""
+    return _read("availability_zone_data", text, provider, ZONE_OPTIONS)
+
+
+def _read(field: str, text: str, provider: str, options: Mapping[str, Option]) -> Data | Rejected:
+    if not is_ours(provider):
+        detail = f"Provider '{provider}' is not enabled: provider_name must be one of {', '.join(PROVIDERS)}."
+        return invalid(detail, field="provider_name")
+    try:
+        data = msgspec.json.decode(text)
+    except msgspec.DecodeError as exc:
+        return invalid(f"Invalid input for field/attribute {field}. It must be JSON in a string: {exc}.", field=field)
+    if not isinstance(data, dict):
+        return invalid(f"Invalid input for field/attribute {field}. It must be a JSON object in a string.", field=field)
+    for key, value in data.items():
+        wrong = _wrong(key, value, options)
+        if wrong is not None:
+            detail = f"Provider '{provider}' does not support a requested option: {field}: {wrong}."
+            return unsupported(detail, field=field)
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+
+
+def _wrong(key: str, value: object, options: Mapping[str, Option]) -> str | None:
+    option = options.get(key)
+    if option is None:
+        return f"'{key}' is not known; known are {', '.join(options)}"
+    match option.kind:
+        case "flag":
+            return None if isinstance(value, bool) else f"'{key}' must be true or false"
+        case "texts":
+            texts = isinstance(value, list) and all(isinstance(each, str) for each in value)
+            return None if texts else f"'{key}' must be a list of strings"
+        case "text":
+            if not isinstance(value, str):
+                return f"'{key}' must be a string"
+            if option.choices and value not in option.choices:
+                return f"'{key}' must be one of {', '.join(option.choices)}, and is '{value}'"
+            return None
