@@ -27,12 +27,13 @@ class FlavorProfile(Value, frozen=True, kw_only=True):
 
 
 class AvailabilityZone(Value, frozen=True, kw_only=True):
-    """A place that tenants can choose; known by its name."""
+    """A place that tenants can choose; known by its name. `id` is never shown: a repeated creation is recognised by it."""
 
     name: str
     availability_zone_profile_id: str
     description: str = ""
     enabled: bool = True
+    id: str = ""
 
 
 class AvailabilityZoneProfile(Value, frozen=True, kw_only=True):

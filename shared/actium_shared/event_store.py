@@ -48,7 +48,8 @@ class Recorded:
 
     @property
     def aggregate_id(self) -> str:
-        return self.subject.split(".", 3)[3]
+        """Which one it is about, as its owner knows it: the subject holds it encoded."""
+        return streams.untoken(self.subject.split(".", 3)[3])
 
 
 class EventStore(Protocol):

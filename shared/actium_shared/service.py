@@ -5,6 +5,7 @@ Only this module decides between acknowledging, trying again and parking; handle
 """
 
 import asyncio
+import ctypes
 import logging
 import resource
 import signal
@@ -16,14 +17,14 @@ from datetime import datetime
 import msgspec
 
 from actium_shared import streams, tasks, telemetry
-from actium_shared.bus import Bus, Delivery
+from actium_shared.bus import Answer, Bus, Delivery, Question
 from actium_shared.clock import Clock, SystemClock
 from actium_shared.codec import CODEC
 from actium_shared.envelope import Envelope
 from actium_shared.errors import BrokenStoreError, PermanentError, RetryableError, SettingsError, VersionConflictError
 from actium_shared.event_store import Recorded, recorded
 from actium_shared.failpoints import FAILPOINTS
-from actium_shared.message import Order
+from actium_shared.message import Order, Reply
 from actium_shared.settings import Settings
 from actium_shared.telemetry import correlation_id, span
 
@@ -37,6 +38,9 @@ orders it again as long as it is wished. A commit is told only once, so its feed
 
 BLOCKED_MOST_S = 30.0
 """A feed that stands still for longer shows as not healthy; a leader change or a restart is over by then."""
+
+PR_SET_DUMPABLE = 4
+"""Of prctl(2)."""
 
 FeedHandler = Callable[[Recorded], Awaitable[None]]
 BatchHandler = Callable[[Sequence[Recorded]], Awaitable[None]]
@@ -259,6 +263,20 @@ class Service:
                 await self.clock.sleep(RETRY_MOST_S)
 
 
+def within_request(answer: Answer) -> Answer:
+    """Have asks answered in a span and with the correlation id of the request that they belong to."""
+
+    async def answer_within(question: Question) -> Reply:
+        token = correlation_id.set(question.envelope.correlation_id)
+        try:
+            with span(question.command.TYPE, traceparent=question.envelope.traceparent):
+                return await answer(question)
+        finally:
+            correlation_id.reset(token)
+
+    return answer_within
+
+
 async def _named(name: str, work: Awaitable[None]) -> None:
     await work
     raise RuntimeError(f"{name} ended by itself")
@@ -295,7 +313,7 @@ def start(name: str, settings_class: type[Settings], main: Callable[..., Awaitab
     except SettingsError as exc:
         sys.exit(f"actium {name}: {exc}")
     telemetry.set_up(name, level=settings.log_level)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold keys
+    keep_memory_private()
     if settings.failpoints_folder is not None:
         FAILPOINTS.arm(settings.failpoints_folder, name)
 
@@ -306,6 +324,17 @@ def start(name: str, settings_class: type[Settings], main: Callable[..., Awaitab
         asyncio.run(run())
     except SettingsError as exc:  # such as a file that a setting names and that is not there
         sys.exit(f"actium {name}: {exc}")
+
+
+def keep_memory_private() -> None:
+    """
+    See to it that no core dump of this process is made: it would hold keys.
+
+    The limit alone does not bind a program that the system pipes dumps to; a process that is not dumpable has none.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "the kernel does not let this process be not dumpable")
 
 
 def connect(name: str, settings: Settings) -> Bus:

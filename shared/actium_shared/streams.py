@@ -6,6 +6,7 @@ Every subject, stream, retention and permission on the bus. Nothing else decides
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 PARTITIONS = 16
 """How many ways the work on commands is divided; fixed for ever, as consumers are named by it."""
@@ -119,6 +120,11 @@ def token(text: str) -> str:
         else "".join(f"={byte:02X}" for byte in char.encode())
         for char in text
     )
+
+
+def untoken(encoded: str) -> str:
+    """Give the text that `token` encoded."""
+    return unquote(encoded.replace("=", "%")) if encoded != "=" else ""
 
 
 def ask_subject(service: str, partition: int | str) -> str:

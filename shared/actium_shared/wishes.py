@@ -70,6 +70,12 @@ class Listener(Value, frozen=True, kw_only=True):
     hsts_include_subdomains: bool = False
     hsts_preload: bool = False
 
+    @property
+    def secret_refs(self) -> frozenset[SecretRef]:
+        """Every secret that is named, whether it is needed now or not."""
+        named = (self.default_tls_container_ref, self.client_ca_tls_container_ref, self.client_crl_container_ref)
+        return frozenset(ref for ref in (*named, *self.sni_container_refs) if ref)
+
 
 class L7Policy(Value, frozen=True, kw_only=True):
     """What a listener does with requests that all its rules match; `position` counts from 1, without gaps."""
@@ -164,6 +170,12 @@ class Pool(Value, frozen=True, kw_only=True):
     tls_ciphers: str | None = None
     tls_versions: tuple[str, ...] = ()
     alpn_protocols: tuple[str, ...] = ()
+
+    @property
+    def secret_refs(self) -> frozenset[SecretRef]:
+        """Every secret that is named, whether it is needed now or not."""
+        named = (self.tls_container_ref, self.ca_tls_container_ref, self.crl_container_ref)
+        return frozenset(ref for ref in named if ref)
 
 
 class LoadBalancer(Value, frozen=True, kw_only=True):

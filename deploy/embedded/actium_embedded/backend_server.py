@@ -5,6 +5,7 @@ the standard library only.
 
 import argparse
 import signal
+import socket
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
@@ -19,7 +20,9 @@ class Server(ThreadingHTTPServer):
     backend_name: str
 
     def server_bind(self) -> None:
-        """Without the base class's question to a name server, which no back end's network has."""
+        """On all its addresses, and without the base class's question to a name server, which no back end's network has."""
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         TCPServer.server_bind(self)
 
 
@@ -64,11 +67,12 @@ class Handler(BaseHTTPRequestHandler):
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--name", required=True)
-    parser.add_argument("--address", required=True)
     parser.add_argument("--port", type=int, required=True)
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with Server((given.address, given.port), Handler) as server:
+    if socket.has_dualstack_ipv6():
+        Server.address_family = socket.AF_INET6
+    with Server(("", given.port), Handler) as server:
         server.backend_name = given.name
         server.serve_forever()
 

@@ -151,8 +151,10 @@ def plug(world: World, backend: Backend, network: Network) -> None:
         "link set lo up",
         "link set eth0 addrgenmode none",
         f"address add {backend.address}/{network.range.prefixlen} dev eth0",
+        *([f"address add {network.ipv6_beside(backend.address)}/64 dev eth0 nodad"] if network.ipv6 else []),
         "link set eth0 up",
         *([f"route add default via {network.gateway}"] if network.gateway else []),
+        *([f"route add default via {network.ipv6.gateway}"] if network.ipv6 and network.ipv6.gateway else []),
     ]
     host.run("ip", "-n", fabric, "-batch", "-", given="\n".join(outside))
     host.run("ip", "-n", namespace, "-batch", "-", given="\n".join(inside))
@@ -166,7 +168,7 @@ def serve(world: World, backend: Backend) -> None:
         "-I",
         "-S",
     ]
-    command += [str(SERVER), "--name", backend.name, "--address", backend.address, "--port", str(backend.port)]
+    command += [str(SERVER), "--name", backend.name, "--port", str(backend.port)]
     with (world.logs / f"{backend.process_name}.log").open("ab") as log:
         child = subprocess.Popen(
             command,

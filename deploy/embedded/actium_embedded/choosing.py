@@ -3,12 +3,13 @@
 import socket
 from collections.abc import Iterator
 from hashlib import sha256
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
+from itertools import repeat
 from pathlib import Path
 
 from actium_embedded.errors import WorldError
 from actium_embedded.host import routed_ranges
-from actium_embedded.world import DEFAULT_FOLDER, Choices, Network, Ports, World, name_for
+from actium_embedded.world import DEFAULT_FOLDER, Auth, Choices, Ipv6, Kind, Network, Ports, World, name_for
 
 API_PORT = 9876
 NATS_PORT = 14222
@@ -22,10 +23,22 @@ PUBLIC_RANGE = IPv4Network("203.0.113.0/24")
 OTHER_PUBLIC_RANGES = IPv4Network("198.18.0.0/15")
 """Reserved for benchmarks; 512 worlds find room in it."""
 
+NOOP_POOL = ("10.16.0.0", "10.31.255.255")
+"""A million addresses; nothing is behind them, so each network may have the same."""
+
+IPV6 = Path("/proc/sys/net/ipv6")
+
 HOSTS = ("host-1", "host-2", "host-3")
 
 
-def choose(folder: Path, *, name: str | None = None, api_port: int | None = None) -> World:
+def choose(
+    folder: Path,
+    *,
+    name: str | None = None,
+    api_port: int | None = None,
+    kind: Kind = "embedded",
+    auth: Auth = "none",
+) -> World:
     """What the first `up` in this folder uses. Nothing is written or reserved."""
     fixed = folder == DEFAULT_FOLDER
     name = name or name_for(folder)
@@ -35,8 +48,13 @@ def choose(folder: Path, *, name: str | None = None, api_port: int | None = None
         nats=free_port(NATS_PORT + place),
         nats_monitoring=free_port(NATS_MONITORING_PORT + place),
     )
-    public = PUBLIC_RANGE if fixed else free_range(start=place)
-    return World(folder=folder, choices=Choices(name=name, ports=ports, hosts=HOSTS, networks=networks(public)))
+    chosen = (
+        noop_networks()
+        if kind == "noop"
+        else networks(PUBLIC_RANGE if fixed else free_range(start=place), ipv6=unique_ipv6(name))
+    )
+    choices = Choices(name=name, kind=kind, auth=auth, ports=ports, hosts=HOSTS, networks=chosen)
+    return World(folder=folder, choices=choices)
 
 
 def place_of(name: str) -> int:
@@ -53,7 +71,16 @@ def with_free_inner_ports(ports: Ports) -> Ports:
     )
 
 
-def networks(public: IPv4Network) -> tuple[Network, ...]:
+def unique_ipv6(name: str) -> IPv6Network | None:
+    """A private range that hardly another world or network has; None where this machine has no IPv6."""
+    if not IPV6.exists():
+        return None
+    number = int.from_bytes(sha256(name.encode()).digest()[:5])
+    return IPv6Network(((0xFD << 120) | (number << 80), 48))
+
+
+def networks(public: IPv4Network, *, ipv6: IPv6Network | None = None) -> tuple[Network, ...]:
+    subnets = ipv6.subnets(new_prefix=64) if ipv6 else repeat(None)
     return (
         Network(
             name="lb-mgmt",
@@ -70,15 +97,48 @@ def networks(public: IPv4Network) -> tuple[Network, ...]:
             host=str(public[2]),
             pool=(str(public[100]), str(public[250])),
             routed=True,
+            ipv6=second_subnet(next(subnets), host=True),
         ),
-        *(tenant(name, number) for number, name in enumerate(("tenant-a", "tenant-b"), start=1)),
+        tenant("tenant-a", 1, ipv6=next(subnets)),
+        tenant("tenant-b", 2),  # there are networks without IPv6
     )
 
 
-def tenant(name: str, number: int) -> Network:
+def second_subnet(range_: IPv6Network | None, *, host: bool = False) -> Ipv6 | None:
+    if range_ is None:
+        return None
+    return Ipv6(
+        cidr=str(range_),
+        gateway=str(range_[1]),
+        host=str(range_[2]) if host else None,
+        pool=(str(range_[0x1000]), str(range_[0xFFFF])),
+    )
+
+
+def noop_networks() -> tuple[Network, ...]:
+    """Those that can be found by name; wide, as load tests take many addresses. Others are there once somebody names them."""
+    return (
+        Network(name="lb-mgmt", role="management", cidr="10.0.0.0/8", controller="10.0.0.1", pool=NOOP_POOL),
+        Network(name="public", role="vip", cidr="10.0.0.0/8", gateway="10.0.0.1", pool=NOOP_POOL),
+        *(
+            Network(name=name, role="tenant", cidr="10.0.0.0/8", gateway="10.0.0.1", pool=NOOP_POOL)
+            for name in ("tenant-a", "tenant-b")
+        ),
+    )
+
+
+def tenant(name: str, number: int, *, ipv6: IPv6Network | None = None) -> Network:
     prefix = f"10.{number}.0"
     pool = (f"{prefix}.100", f"{prefix}.250")
-    return Network(name=name, role="tenant", cidr=f"{prefix}.0/24", gateway=f"{prefix}.1", pool=pool, routed=True)
+    return Network(
+        name=name,
+        role="tenant",
+        cidr=f"{prefix}.0/24",
+        gateway=f"{prefix}.1",
+        pool=pool,
+        routed=True,
+        ipv6=second_subnet(ipv6),
+    )
 
 
 def free_port(start: int) -> int:

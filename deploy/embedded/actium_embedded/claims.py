@@ -15,12 +15,12 @@ FOLDER = Path("/run/actium-worlds")
 
 def check(world: World) -> None:
     """
-    Refuse a name that another folder's world holds.
+    Refuse a name that another folder's world holds. A world that puts nothing on the host needs no name there.
 
     Raises:
         WorldError: it is held; where that folder is gone for good, it is free.
     """
-    holder = held_by(world.name)
+    holder = held_by(world.name) if world.is_on_host else None
     if holder not in (None, world.folder) and world_file(holder).exists():
         raise WorldError(
             f"the world in {holder} holds the name {world.name!r} on this host; take it down "
@@ -30,11 +30,14 @@ def check(world: World) -> None:
 
 def take(world: World) -> None:
     check(world)
-    FOLDER.mkdir(exist_ok=True)
-    write_atomically(FOLDER / world.name, str(world.folder).encode())
+    if world.is_on_host:
+        FOLDER.mkdir(exist_ok=True)
+        write_atomically(FOLDER / world.name, str(world.folder).encode())
 
 
 def give_back(world: World) -> None:
+    if not world.is_on_host:
+        return
     if held_by(world.name) == world.folder:
         (FOLDER / world.name).unlink(missing_ok=True)
     if FOLDER.is_dir() and not any(FOLDER.iterdir()):

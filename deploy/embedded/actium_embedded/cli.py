@@ -4,14 +4,29 @@ import json
 import os
 import signal
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from actium_embedded import backends, checks, demo, down, environment, logs, preflight, status, traffic, up
+from actium_embedded import (
+    backends,
+    checks,
+    demo,
+    down,
+    environment,
+    foreground,
+    logs,
+    preflight,
+    service_user,
+    status,
+    traffic,
+    up,
+)
 from actium_embedded import world as worlds
+from actium_embedded.environment import operator_variables
 from actium_embedded.errors import WorldError
 from actium_embedded.processes import BIN
 from actium_embedded.terminal import console, stop_with
@@ -20,10 +35,14 @@ from actium_embedded.world import DEFAULT_FOLDER, World
 PLAIN_DEMO_REQUESTS = 100
 OPERATOR_COMMANDS = {
     "events": "The log: `events tail` follows it, `events show LB` tells one load balancer's whole story.",
+    "secret": "Certificates and their keys for listeners and pools: `secret put`, `secret list`, `secret delete`.",
     "services": "Each service as the operator API sees it.",
+    "policy": "The rules by which callers may do things: `policy sample` prints them, to be overridden.",
     "dead-letters": "What services could not digest, with the reason.",
 }
 """Those of the operator command line, which gets them as they are; here they are only listed."""
+
+WORLDLESS_COMMANDS = ("policy",)
 
 app = typer.Typer(
     help="Actium: load balancing on one machine.",
@@ -36,6 +55,31 @@ app.add_typer(backend_app, name="backend")
 
 folder = DEFAULT_FOLDER
 """Set once by the option before any command, and read by the commands below."""
+
+
+KIND_HELP = (
+    "embedded: real traffic, needs root. noop: accepts everything and does nothing, for load tests and conformance."
+)
+FOREGROUND_HELP = "Stay, show what the services say, and take the world down at Ctrl-C or SIGTERM."
+
+
+AUTH_HELP = (
+    "none: everyone on loopback is an administrator. keystone: tokens count; OS_* or clouds.yaml say who asks Keystone."
+)
+
+
+class Auth(StrEnum):
+    """The choices of `up --auth`."""
+
+    none = "none"
+    keystone = "keystone"
+
+
+class Kind(StrEnum):
+    """The choices of `up --world`."""
+
+    embedded = "embedded"
+    noop = "noop"
 
 
 @app.callback()
@@ -52,19 +96,30 @@ def options(
 def up_command(
     name: Annotated[str | None, typer.Option(help="Prefix of namespaces and links; first `up` only.")] = None,
     port: Annotated[int | None, typer.Option(help="Port of the API on 127.0.0.1.", min=1, max=65535)] = None,
+    kind: Annotated[Kind | None, typer.Option("--world", help=KIND_HELP)] = None,
+    auth: Annotated[Auth | None, typer.Option(help=AUTH_HELP)] = None,
+    in_foreground: Annotated[bool, typer.Option("--foreground", help=FOREGROUND_HELP)] = False,
 ) -> None:
     """Start the world, or see that it runs; return when it is ready."""
-    tell_where(up.bring_up(folder, name=name, api_port=port))
+    world = up.bring_up(
+        folder, name=name, api_port=port, kind=kind.value if kind else None, auth=auth.value if auth else None
+    )
+    if in_foreground:
+        foreground.stay(world, tell=tell_where)
+    else:
+        tell_where(world)
 
 
 @app.command("down")
 def down_command(wipe: Annotated[bool, typer.Option("--wipe", help="Remove all data too.")] = False) -> None:
     """End the world; its data stays."""
-    preflight.check_root()
     if not worlds.exists(folder):
+        preflight.check_root()
         console.print(f"there is no world in {folder}, so nothing to end")
         return
     world = worlds.load(folder)
+    if world.is_on_host:
+        preflight.check_root()
     with up.at_work_on(folder):
         down.bring_down(world)
         if wipe:
@@ -100,13 +155,16 @@ def env_command() -> None:
 
 @app.command("networks")
 def networks_command() -> None:
-    """The networks and their ranges. A subnet has its network's name."""
+    """The networks and their ranges. A subnet has its network's name, one of IPv6 with -v6 behind it."""
     table = Table(box=None, header_style="dim", pad_edge=False)
     for column in ("name", "role", "range", "gateway", "routed", "given out"):
         table.add_column(column)
     for network in worlds.load(folder).networks:
         routed = "yes" if network.routed else "no"
         table.add_row(network.name, network.role, network.cidr, network.gateway or "-", routed, "-".join(network.pool))
+        if ipv6 := network.ipv6:
+            pool = "-".join(ipv6.pool)
+            table.add_row(f"{network.name}-v6", network.role, ipv6.cidr, ipv6.gateway or "-", routed, pool)
     console.print(table)
 
 
@@ -119,7 +177,7 @@ def backend_start(
 ) -> None:
     """Start a web server that answers with its own name."""
     preflight.check_root()
-    backend = backends.start(worlds.load(folder), name, network=network, port=port, address=address)
+    backend = backends.start(world_with_traffic(), name, network=network, port=port, address=address)
     console.print(f"{backend.name} answers at {backend.address}:{backend.port} on {backend.network}")
 
 
@@ -151,6 +209,8 @@ def demo_command(
     requests: Annotated[int | None, typer.Option(help="Send so many; default: until Ctrl-C.", min=1)] = None,
 ) -> None:
     """Start everything, put a load balancer before two web servers, and show where requests go."""
+    if worlds.exists(folder):
+        world_with_traffic()
     world = up.bring_up(folder)
     tally = None
     try:
@@ -196,16 +256,35 @@ for _name, _help in OPERATOR_COMMANDS.items():
     app.command(_name, help=_help)(_listed)
 
 
+def world_with_traffic() -> World:
+    world = worlds.load(folder)
+    if not world.is_on_host:
+        raise WorldError(
+            f"the world in {folder} is a noop one: no traffic flows in it, so nothing can be tried out there"
+        )
+    return world
+
+
 def tell_where(world: World) -> None:
     public = world.network_with_role("vip")
+    with_keystone = world.choices.auth == "keystone"
+    identity = service_user.auth_url(world) if with_keystone else f"{world.api_url}/identity/v3"
+    reach = f"{public.cidr}, reachable from this host over {world.host_link}"
     for what, where in (
         ("load balancer API", f"{world.api_url}/load-balancer/v2"),
-        ("identity, for clients", f"{world.api_url}/identity/v3"),
+        ("identity, for clients", identity),
         ("operator API", f"{world.api_url}/operator/v1"),
-        ("virtual IPs", f"{public.cidr}, reachable from this host over {world.host_link}"),
+        ("virtual IPs", reach if world.is_on_host else "any on any subnet; nothing answers there"),
         ("data and logs", str(world.folder)),
     ):
         console.print(f"  [dim]{what:<22}[/dim] {where}", soft_wrap=True)
+    if with_keystone:
+        for kind, path in (("load-balancer", "/load-balancer"), ("network", "/network")):
+            console.print(
+                f"  [dim]in its catalogue[/dim]       "
+                f"openstack endpoint create --region REGION {kind} public {world.api_url}{path}",
+                soft_wrap=True,
+            )
     option = "" if world.folder == DEFAULT_FOLDER else f"--world {world.folder} "
     console.print(
         f'  [dim]next[/dim]                   eval "$(./actium {option}env)"; openstack loadbalancer list',
@@ -216,12 +295,11 @@ def tell_where(world: World) -> None:
 def hand_over(words: list[str]) -> None:
     """Become the operator command line, which is told where this world's operator API is."""
     given, rest = split_world(words)
-    world = worlds.load(Path(given).resolve() if given else DEFAULT_FOLDER)
     variables = {name: value for name, value in os.environ.items() if name != "ACTIUM_WORLD"}
+    if rest[0] not in WORLDLESS_COMMANDS:
+        variables |= operator_variables(worlds.load(Path(given).resolve() if given else DEFAULT_FOLDER))
     python = str(BIN / "python")
-    os.execve(  # noqa: S606 - a shell would only get in the way
-        python, [python, "-m", "actium_api.cli", *rest], variables | {"ACTIUM_OPERATOR_URL": world.api_url}
-    )
+    os.execve(python, [python, "-m", "actium_api.cli", *rest], variables)  # noqa: S606 - a shell would only get in the way
 
 
 def split_world(words: list[str]) -> tuple[str | None, list[str]]:

@@ -54,6 +54,8 @@ def end_process(world: World, name: str, *, patience_s: float) -> bool:
 
 
 def end_machines(world: World) -> None:
+    if not world.is_on_host:
+        return
     amphora_ids = [folder.name for folder in world.amphorae.iterdir()] if world.amphorae.is_dir() else []
     with step("removing amphorae, back ends and the fabric") as current:
         for amphora_id in amphora_ids:

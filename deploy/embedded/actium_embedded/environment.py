@@ -4,6 +4,7 @@ import os
 import shlex
 from collections.abc import Mapping
 
+from actium_embedded import keys
 from actium_embedded.processes import BIN
 from actium_embedded.world import World
 
@@ -11,6 +12,20 @@ REGION = "embedded"
 
 
 def variables(world: World) -> Mapping[str, str]:
+    """With Keystone, whose user it is the shell knows: `OS_*` stay as they are."""
+    facades = {} if world.choices.auth == "keystone" else _facades(world)
+    return {**facades, **operator_variables(world), "PATH": _path()}
+
+
+def operator_variables(world: World) -> dict[str, str]:
+    """What the operator command line needs."""
+    where = {"ACTIUM_OPERATOR_URL": world.api_url}
+    if world.choices.auth == "none":
+        return where
+    return where | {"ACTIUM_OPERATOR_KEY_FILE": str(keys.operator_key(world))}
+
+
+def _facades(world: World) -> dict[str, str]:
     return {
         "OS_AUTH_TYPE": "password",
         "OS_AUTH_URL": f"{world.api_url}/identity/v3",
@@ -22,15 +37,13 @@ def variables(world: World) -> Mapping[str, str]:
         "OS_USER_DOMAIN_NAME": "Default",
         "OS_PROJECT_DOMAIN_NAME": "Default",
         "OS_REGION_NAME": REGION,
-        "ACTIUM_OPERATOR_URL": world.api_url,
-        "PATH": _path(),
     }
 
 
 def shell_lines(world: World) -> list[str]:
     """Ours, and none of another cloud's: one left over (OS_CLOUD, OS_TOKEN) would have the last word."""
     ours = {name: value for name, value in variables(world).items() if name != "PATH"}
-    others = sorted(name for name in os.environ if name.startswith("OS_") and name not in ours)
+    others = sorted(name for name in os.environ if _is_foreign(world, name) and name not in ours)
     lines = [f"export {name}={shlex.quote(value)}" for name, value in ours.items()]
     if others:
         lines.insert(0, f"unset {' '.join(others)}")
@@ -41,8 +54,12 @@ def shell_lines(world: World) -> list[str]:
 
 def for_client(world: World) -> dict[str, str]:
     """Ours in place of what the shell says of any other cloud."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
+    inherited = {name: value for name, value in os.environ.items() if not _is_foreign(world, name)}
     return inherited | dict(variables(world))
+
+
+def _is_foreign(world: World, name: str) -> bool:
+    return name.startswith("OS_") and world.choices.auth == "none"
 
 
 def _path() -> str:

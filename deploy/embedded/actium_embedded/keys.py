@@ -9,6 +9,7 @@ from actium_shared.streams import SERVICES
 
 PASSWORD_BYTES = 24
 MASTER_KEY_BYTES = 32
+OPERATOR_KEY_BYTES = 32
 
 
 def make(world: World) -> None:
@@ -16,6 +17,7 @@ def make(world: World) -> None:
     for service in SERVICES:
         _make(password_file(world, service), secrets.token_urlsafe(PASSWORD_BYTES).encode())
     _make(heartbeat_master_key(world), secrets.token_bytes(MASTER_KEY_BYTES))
+    _make(operator_key(world), secrets.token_urlsafe(OPERATOR_KEY_BYTES).encode())
 
 
 def password_file(world: World, service: str) -> Path:
@@ -24,6 +26,11 @@ def password_file(world: World, service: str) -> Path:
 
 def heartbeat_master_key(world: World) -> Path:
     return world.secrets / "heartbeat-master.key"
+
+
+def operator_key(world: World) -> Path:
+    """Whoever can read it may use the operator API where others need a token."""
+    return world.secrets / "operator.key"
 
 
 def _make(path: Path, content: bytes) -> None:

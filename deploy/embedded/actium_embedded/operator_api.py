@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from actium_embedded import keys
 from actium_embedded.errors import WorldError
 from actium_embedded.world import World
 
@@ -58,12 +59,19 @@ def load_balancers(world: World, name: str, *, timeout_s: float = TIMEOUT_S) -> 
     return _listed(world, path, "loadbalancers", list[Known], timeout_s=timeout_s)
 
 
+def _headers(world: World) -> dict[str, str]:
+    """The key stands for a token where one is needed."""
+    if world.choices.auth == "none":
+        return {}
+    return {"X-Actium-Operator-Key": keys.operator_key(world).read_text()}
+
+
 def _listed(world: World, path: str, key: str, kind: type[T], *, timeout_s: float) -> T:
     url = f"{world.api_url}{path}"
     # The machine's proxies are for the world outside; a handler of none keeps this on loopback.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, timeout=timeout_s) as answer:
+        with opener.open(urllib.request.Request(url, headers=_headers(world)), timeout=timeout_s) as answer:  # noqa: S310
             return msgspec.convert(json.load(answer)[key], kind)
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as exc:
         raise UnreachableError(f"{url}: {exc}") from exc

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import msgspec
 
-from actium_embedded import keys, nats_config
+from actium_embedded import keys, nats_config, service_user
 from actium_embedded.world import World
 
 BIN = Path(sys.executable).parent
 NATS_SERVER = "nats-server"
+RELAY = "relay"
+"""Passes on what amphorae say; a world whose amphorae say nothing does without."""
 
 RELAY_PORT = 5555
 """UDP, inside the fabric's namespace, so no other world can hold it."""
@@ -31,6 +33,10 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
 
 def table(world: World) -> tuple[Process, ...]:
     """In the order of starting."""
+    return tuple(process for process in _all(world) if world.is_on_host or process.name != RELAY)
+
+
+def _all(world: World) -> tuple[Process, ...]:
     folder = str(world.data)
     database = {name: f"sqlite:///{world.data / name}.sqlite" for name in ("api", "network", "compute", "health")}
     master_key = str(keys.heartbeat_master_key(world))
@@ -46,16 +52,21 @@ def table(world: World) -> tuple[Process, ...]:
             "network",
             ACTIUM_DATABASE_URL=database["network"],
             ACTIUM_FABRIC_FILE=str(world.fabric_file),
+            ACTIUM_NOOP_FILE=f"{folder}/noop-networks.jsonl",
             ACTIUM_WORLD_NAME=world.name,
+            ACTIUM_WORLD_KIND=world.choices.kind,
         ),
         _service(
             world,
             "compute",
             ACTIUM_DATABASE_URL=database["compute"],
             ACTIUM_WORLD_NAME=world.name,
+            ACTIUM_WORLD_KIND=world.choices.kind,
+            ACTIUM_AMPHORA_DRIVER="haproxy" if world.is_on_host else "noop",
             ACTIUM_IMAGES_FOLDER=f"{folder}/images",
             ACTIUM_AMPHORAE_FOLDER=str(world.amphorae),
             ACTIUM_AUTHORITY_FOLDER=f"{folder}/authority",
+            ACTIUM_SECRETS_FOLDER=f"{folder}/secrets",
             ACTIUM_HEARTBEAT_MASTER_KEY_FILE=master_key,
             ACTIUM_RELAY_ADDRESSES=relay,
             ACTIUM_HOSTS=",".join(world.choices.hosts),
@@ -64,7 +75,7 @@ def table(world: World) -> tuple[Process, ...]:
         _service(world, "health", ACTIUM_DATABASE_URL=database["health"], ACTIUM_HEARTBEAT_MASTER_KEY_FILE=master_key),
         _service(
             world,
-            "relay",
+            RELAY,
             module="actium_health.relay",
             ACTIUM_HEARTBEAT_MASTER_KEY_FILE=master_key,
             ACTIUM_RELAY_NAMESPACE=world.fabric_namespace,
@@ -77,8 +88,18 @@ def table(world: World) -> tuple[Process, ...]:
             ACTIUM_LISTEN_HOST="127.0.0.1",
             ACTIUM_LISTEN_PORT=str(world.choices.ports.api),
             ACTIUM_FACADE="true",
+            **_authentication(world),
         ),
     )
+
+
+def _authentication(world: World) -> dict[str, str]:
+    """Rules of the operator's own lie beside world.toml."""
+    if world.choices.auth == "none":
+        return {}
+    rules = {"ACTIUM_POLICY_FILE": str(world.policy_file)} if world.policy_file.exists() else {}
+    key = str(keys.operator_key(world))
+    return {"ACTIUM_AUTH": "keystone", "ACTIUM_OPERATOR_KEY_FILE": key, **rules, **service_user.variables(world)}
 
 
 def _service(world: World, name: str, *, module: str | None = None, **settings: str) -> Process:

@@ -9,16 +9,17 @@ def to_toml(values: Mapping[str, Any]) -> str:
     return "\n".join(_lines(values)) + "\n"
 
 
-def _lines(values: Mapping[str, Any]) -> Iterator[str]:
+def _lines(values: Mapping[str, Any], inside: str = "") -> Iterator[str]:
     """Plain values come first: TOML counts whatever follows a table's head to that table."""
     for name, value in values.items():
         if not _is_table(value) and value is not None:
             yield f"{name} = {_value(value)}"
     for name, value in values.items():
-        for head, table in _tables(name, value):
+        path = f"{inside}{name}"
+        for head, table in _tables(path, value):
             yield ""
             yield head
-            yield from _lines(table)
+            yield from _lines(table, f"{path}.")
 
 
 def _tables(name: str, value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:

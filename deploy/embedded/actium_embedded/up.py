@@ -9,7 +9,18 @@ from pathlib import Path
 
 import msgspec
 
-from actium_embedded import backends, choosing, claims, keys, logs, nats_config, operator_api, preflight, supervisor
+from actium_embedded import (
+    backends,
+    choosing,
+    claims,
+    keys,
+    logs,
+    nats_config,
+    operator_api,
+    preflight,
+    service_user,
+    supervisor,
+)
 from actium_embedded import running as processes
 from actium_embedded import world as worlds
 from actium_embedded.down import bring_down
@@ -17,7 +28,7 @@ from actium_embedded.errors import WorldError
 from actium_embedded.files import locked, write_atomically
 from actium_embedded.processes import NATS_SERVER, Process, table
 from actium_embedded.terminal import console, step
-from actium_embedded.world import World
+from actium_embedded.world import Auth, Kind, World
 
 READY_WITHIN_S = 90.0
 SUPERVISOR_WITHIN_S = 15.0
@@ -60,6 +71,8 @@ def bring_up(
     *,
     name: str | None = None,
     api_port: int | None = None,
+    kind: Kind | None = None,
+    auth: Auth | None = None,
     make_table: Table = table,
     ready: Ready = services_not_ready,
     ready_within_s: float = READY_WITHIN_S,
@@ -70,18 +83,21 @@ def bring_up(
     Raises:
         WorldError: it could not; if it did not run before, nothing of it runs now.
     """
-    preflight.check_tools()
+    kind = kind_of(folder, kind)
+    if kind != "noop":
+        preflight.check_tools()
     with at_work_on(folder):
-        world = choose(folder, name=name, api_port=api_port)
+        world = choose(folder, name=name, api_port=api_port, kind=kind, auth=auth)
         ran_before = is_running(world)
         if not ran_before:
             with step("checking this host"):
                 claims.check(world)
                 preflight.check(world)
+            _have_service_user(world, asked=auth)
         try:
             _start(world, make_table, ran_before=ran_before)
             _await_ready(world, ready, ready_within_s)
-            _have_supervisor(world)  # it may have been killed while we waited
+            have_supervisor(world)  # it may have been killed while we waited
             _resume_backends(world)
         except BaseException:
             if not ran_before:
@@ -99,16 +115,33 @@ def at_work_on(folder: Path) -> Iterator[None]:
         yield
 
 
-def choose(folder: Path, *, name: str | None, api_port: int | None) -> World:
+def kind_of(folder: Path, wanted: Kind | None) -> Kind:
+    """What kind of world it is, or will be; an existing one stays what it is."""
+    if not worlds.exists(folder):
+        return wanted or "embedded"
+    kind = worlds.load(folder).choices.kind
+    if wanted not in (None, kind):
+        raise WorldError(
+            f"the world in {folder} is of kind {kind!r}, not {wanted!r}; `./actium --world FOLDER up --world {wanted}` "
+            "makes another one beside it, and `./actium down --wipe` removes this one"
+        )
+    return kind
+
+
+def choose(
+    folder: Path, *, name: str | None, api_port: int | None, kind: Kind = "embedded", auth: Auth | None = None
+) -> World:
     """The world as it is, or as its first `up` will make it; a running one keeps its name and ports."""
     if not worlds.exists(folder):
-        return choosing.choose(folder, name=name, api_port=api_port)
+        return choosing.choose(folder, name=name, api_port=api_port, kind=kind, auth=auth or "none")
     world = worlds.load(folder)
     ports = msgspec.structs.replace(world.choices.ports, api=api_port or world.choices.ports.api)
-    wanted = msgspec.structs.replace(world.choices, name=name or world.name, ports=ports)
+    wanted = msgspec.structs.replace(
+        world.choices, name=name or world.name, ports=ports, auth=auth or world.choices.auth
+    )
     if is_running(world):
         if wanted != world.choices:
-            raise WorldError("the world runs with another name or port; `./actium down` first")
+            raise WorldError("the world runs with another name, port or way to authenticate; `./actium down` first")
         return world
     if wanted.name != world.name:
         raise WorldError(
@@ -124,6 +157,16 @@ def is_running(world: World) -> bool:
     return any(processes.find(world, name) for name in names)
 
 
+def _have_service_user(world: World, *, asked: Auth | None) -> None:
+    """Take the one that the shell names where Keystone is asked for, else see that there is one from before."""
+    if world.choices.auth == "none":
+        return
+    with step("service user") as current:
+        if asked is not None:
+            service_user.take(world)
+        current.says(f"asks {service_user.auth_url(world)} whose tokens are")
+
+
 def _start(world: World, make_table: Table, *, ran_before: bool) -> None:
     if not ran_before:
         with step("writing its configuration") as current:
@@ -131,11 +174,16 @@ def _start(world: World, make_table: Table, *, ran_before: bool) -> None:
             world.make_folders()
             _write(world, make_table)
             current.says(str(world.folder))
-    _have_supervisor(world)
+    have_supervisor(world)
 
 
-def _have_supervisor(world: World) -> None:
-    if processes.find(world, supervisor.NAME) is None:
+def is_watched(world: World) -> bool:
+    return processes.find(world, supervisor.NAME) is not None
+
+
+def have_supervisor(world: World) -> None:
+    """Have somebody start again what ends; the world runs, or is just being started."""
+    if not is_watched(world):
         with step("starting the processes") as current:
             _start_supervisor(world)
             current.says(", ".join(process.name for process in supervisor.read_table(world)))

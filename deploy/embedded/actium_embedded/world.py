@@ -1,10 +1,11 @@
 """What a world is: its folder, name, ports and networks, as kept in `world.toml`. Where each of its files lies."""
 
 import tomllib
+from collections.abc import Mapping
 from hashlib import sha256
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -16,8 +17,23 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 DEFAULT_FOLDER = CHECKOUT / ".world"
 DEFAULT_NAME = "actium"
 
+Kind = Literal["embedded", "noop"]
+"""`noop`: nothing stands behind the API, the planner and the log; whatever is asked of networks and machines is done at once."""
+
+Auth = Literal["none", "keystone"]
+"""`none`: everyone on loopback is an administrator."""
+
 NAME_LENGTH_MAX = 8
 """The host's link is called `<name>-public`, and the kernel takes 15 characters."""
+
+
+class Ipv6(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A network's second subnet; it is called as the network, with -v6 behind it."""
+
+    cidr: str
+    pool: tuple[str, str]
+    gateway: str | None = None
+    host: str | None = None
 
 
 class Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -29,6 +45,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     host: str | None = None
     controller: str | None = None
     routed: bool = False
+    ipv6: Ipv6 | None = None
 
     @property
     def range(self) -> IPv4Network:
@@ -40,6 +57,12 @@ class Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         if self.host is None:
             raise WorldError(f"the host is not on network {self.name}: its `host` is missing in world.toml")
         return self.host
+
+    def ipv6_beside(self, address: str) -> str | None:
+        """The IPv6 address of whoever has this IPv4 address here: it ends in the same figures, where there is IPv6."""
+        if self.ipv6 is None:
+            return None
+        return f"{IPv6Network(self.ipv6.cidr)[0]}{address.rpartition('.')[2]}"
 
     def in_pool(self, address: IPv4Address) -> bool:
         return IPv4Address(self.pool[0]) <= address <= IPv4Address(self.pool[1])
@@ -57,6 +80,8 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The content of `world.toml`; an operator may edit it while the world is down."""
 
     name: str
+    kind: Kind = "embedded"
+    auth: Auth = "none"
     ports: Ports
     hosts: tuple[str, ...]
     networks: tuple[Network, ...]
@@ -69,6 +94,11 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         return self.choices.name
+
+    @property
+    def is_on_host(self) -> bool:
+        """Whether anything of it is on this machine but files, processes and loopback ports: that needs root."""
+        return self.choices.kind != "noop"
 
     @property
     def fabric_namespace(self) -> str:
@@ -131,6 +161,10 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     def fabric_file(self) -> Path:
         return self.folder / "fabric.toml"
 
+    @property
+    def policy_file(self) -> Path:
+        return self.folder / "policy.yaml"
+
     def make_folders(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         for folder in (self.secrets, self.data, self.amphorae):
@@ -178,14 +212,24 @@ def check(choices: Choices, path: Path) -> None:
 
 
 def check_network(network: Network, path: Path) -> None:
-    addresses = {"gateway": network.gateway, "host": network.host, "controller": network.controller}
-    addresses |= {"pool[0]": network.pool[0], "pool[1]": network.pool[1]}
+    own = {"gateway": network.gateway, "host": network.host, "controller": network.controller}
+    ipv6 = network.ipv6
     try:
-        for field, address in addresses.items():
-            if address is not None and IPv4Address(address) not in network.range:
-                raise WorldError(f"{path}: network {network.name}: {field} {address} is outside of {network.cidr}")
+        check_places(own, network.pool, network.range)
+        if ipv6:
+            check_places({"gateway": ipv6.gateway, "host": ipv6.host}, ipv6.pool, IPv6Network(ipv6.cidr))
     except ValueError as exc:
         raise WorldError(f"{path}: network {network.name}: {exc}") from exc
+
+
+def check_places(own: Mapping[str, str | None], pool: tuple[str, str], inside: IPv4Network | IPv6Network) -> None:
+    """
+    Raises:
+        ValueError: names the field that is no address of the range.
+    """
+    for field, address in {**own, "pool[0]": pool[0], "pool[1]": pool[1]}.items():
+        if address is not None and ip_address(address) not in inside:
+            raise ValueError(f"{field} {address} is outside of {inside}")
 
 
 def save(world: World) -> None:

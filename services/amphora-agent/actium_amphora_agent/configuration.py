@@ -14,9 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from actium_amphora_agent import runtime
-from actium_amphora_agent.desired import HAPROXY, KEEPALIVED, NFTABLES, Bundle, InForce, is_same
+from actium_amphora_agent.desired import CHECKS, HAPROXY, KEEPALIVED, NFTABLES, Bundle, InForce, is_same
 from actium_amphora_agent.errors import AgentError, Refused, Trouble
-from actium_amphora_agent.fencing import Fencing
 from actium_amphora_agent.haproxy import Haproxy
 from actium_amphora_agent.interfaces import Interfaces
 from actium_amphora_agent.keepalived import Keepalived
@@ -25,6 +24,7 @@ from actium_amphora_agent.revival import Revival
 from actium_amphora_agent.server_state import NOTHING, carried_over
 from actium_amphora_agent.settings import Settings
 from actium_amphora_agent.store import Store, write_atomically
+from actium_amphora_agent.udp import Udp
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,8 @@ class Configuration:
     """
     The one owner of haproxy, keepalived, the cards and the packet filter.
 
-    `before_new_worker` is awaited before counters are lost; `news` is set when a beat should not wait.
+    `before_new_worker` is awaited before counters are lost; `news` is set when a beat should not wait; `on_edge` is told
+    of what the relay should know at once.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Configuration:
         *,
         before_new_worker: Callable[[], Coroutine[Any, Any, None]],
         news: asyncio.Event,
-        on_role: Callable[[str], None],
+        on_edge: Callable[[dict[str, str]], None],
     ) -> None:
         self._store = store
         self._root = settings.root
@@ -69,9 +70,14 @@ class Configuration:
         self._confirming: asyncio.Task[None] | None = None
         self._revival = Revival(self._is_missing, self._revive)
         self.interfaces = Interfaces(settings.traffic_namespace)
-        self._fencing = Fencing(settings.traffic_namespace)
+        self.udp = Udp(settings, store, on_edge=on_edge)
         self.haproxy = Haproxy(settings.root, settings.traffic_namespace, on_end=self._on_end)
-        self.keepalived = Keepalived(settings.root, settings.traffic_namespace, on_end=self._on_end, on_role=on_role)
+        self.keepalived = Keepalived(
+            settings.root,
+            settings.traffic_namespace,
+            on_end=self._on_end,
+            on_role=lambda role: on_edge({"kind": "role", "id": "", "status": role, "reason": ""}),
+        )
         self.in_force = store.load()
 
     # ---- what it is like
@@ -92,7 +98,7 @@ class Configuration:
     def role(self) -> str | None:
         if self._wants(KEEPALIVED):
             return self.keepalived.role
-        return "STANDALONE" if self._wants(HAPROXY) else None
+        return "STANDALONE" if self._wants(HAPROXY) or self._wants(NFTABLES) else None
 
     def _wants(self, name: str, in_force: InForce | None = None) -> bool:
         in_force = in_force or self.in_force
@@ -105,7 +111,7 @@ class Configuration:
         async with self._lock:
             await self.interfaces.prepare()
             await self.interfaces.hand_back(self.in_force.interfaces)
-            await self._adopt_rules()
+            await self.udp.adopt(*self._rules(self.in_force), fence=self.in_force.flags.fence)
             self.keepalived.open()
             await self._adopt_haproxy()
             if not (self._wants(KEEPALIVED) and self.keepalived.adopt()):
@@ -113,13 +119,6 @@ class Configuration:
             self._store.keep_only(self.in_force.folder, self._store.current)
         if self.in_force.unconfirmed:
             self._confirm_later()
-
-    async def _adopt_rules(self) -> None:
-        rules, fence = self._store.content(self.in_force.folder, NFTABLES), self.in_force.flags.fence
-        if self.in_force.folder:
-            self._fencing.adopt(rules, fence=fence)
-        else:
-            await self._fencing.clear()  # the namespace may be older than this boot
 
     async def _adopt_haproxy(self) -> None:
         adopted = await self.haproxy.adopt()
@@ -140,6 +139,7 @@ class Configuration:
         """The agent ends; haproxy and keepalived run on."""
         await self._revival.stop()
         await self._cancel_confirmation()
+        await self.udp.stop()
         await self.interfaces.stop()
         self.keepalived.close()
 
@@ -166,7 +166,7 @@ class Configuration:
             await self.keepalived.stop()
             await self._before_new_worker()
             await self.haproxy.stop()
-            await self._fencing.load(b"", fence=False)
+            await self.udp.load(b"", b"", fence=False)
             await self.interfaces.hand_back(())
             self._store.keep_only()
         log.info("configuration deleted")
@@ -189,9 +189,10 @@ class Configuration:
         before = self.in_force
         try:
             async with self._way_back(wanted):
-                result: Result = "runtime" if await self._by_runtime(bundle, wanted) else "reload"
-                if result == "reload":
-                    await self._by_reload(wanted)
+                untouched = self._keeps_haproxy(wanted)
+                result: Result = "runtime" if untouched or await self._by_runtime(bundle, wanted) else "reload"
+                if untouched or result == "reload":
+                    await self._by_reload(wanted, haproxy=not untouched)
             self._owes_cards |= before.interfaces != wanted.interfaces
             await self._hand_back()
             return result
@@ -215,7 +216,7 @@ class Configuration:
         if in_force == self.in_force:
             return "unchanged"
         if in_force.flags != self.in_force.flags:
-            await self._fencing.load(self._store.content(in_force.folder, NFTABLES), fence=in_force.flags.fence)
+            await self.udp.load(*self._rules(in_force), fence=in_force.flags.fence)
             self._tell_keepalived(in_force)
         self._remember(in_force)
         return "unchanged"
@@ -278,11 +279,22 @@ class Configuration:
 
     # ---- with a reload
 
-    async def _by_reload(self, wanted: InForce) -> None:
-        await self._check(wanted, haproxy=self.haproxy.pid is not None)
+    def _keeps_haproxy(self, wanted: InForce) -> bool:
+        """Only cards or UDP change: what haproxy reads is, to the byte, what it runs."""
+        return (
+            bool(self.in_force.folder)
+            and self._is_sound()
+            and not self.in_force.unconfirmed
+            and not self._differs(HAPROXY, wanted)
+            and self._store.certificates(wanted.folder) == self._store.certificates(self.in_force.folder)
+        )
+
+    async def _by_reload(self, wanted: InForce, *, haproxy: bool = True) -> None:
+        await self._check(wanted, haproxy=haproxy and self.haproxy.pid is not None)
         await self._prepare(wanted)
         self._store.switch(wanted.folder)
-        await self._follow_haproxy(wanted)
+        if haproxy:
+            await self._follow_haproxy(wanted)
         await self._follow_keepalived(wanted)
         self._remember(wanted)
 
@@ -292,8 +304,8 @@ class Configuration:
             await self._check_haproxy(wanted)
         if self._wants(KEEPALIVED, wanted) and self._differs(KEEPALIVED, wanted):
             await self.keepalived.check(self._store.path(wanted.folder, KEEPALIVED))
-        if self._wants(NFTABLES, wanted) and self._differs(NFTABLES, wanted):
-            await self._fencing.check(self._store.content(wanted.folder, NFTABLES))
+        if self._differs(NFTABLES, wanted) or self._differs(CHECKS, wanted):
+            await self.udp.check(*self._rules(wanted))
 
     async def _check_haproxy(self, wanted: InForce) -> None:
         """The file names certificates where they will stand; the check has to read them where they stand now."""
@@ -309,7 +321,10 @@ class Configuration:
     async def _prepare(self, wanted: InForce) -> None:
         if wanted.interfaces != self.in_force.interfaces:
             await self.interfaces.plug(wanted.interfaces)
-        await self._fencing.load(self._store.content(wanted.folder, NFTABLES), fence=wanted.flags.fence)
+        await self.udp.load(*self._rules(wanted), fence=wanted.flags.fence)
+
+    def _rules(self, in_force: InForce) -> tuple[bytes, bytes]:
+        return self._store.content(in_force.folder, NFTABLES), self._store.content(in_force.folder, CHECKS)
 
     async def _follow_haproxy(self, wanted: InForce) -> None:
         if not self._wants(HAPROXY, wanted):
@@ -370,7 +385,7 @@ class Configuration:
             if before.interfaces != instead_of.interfaces:
                 await self.interfaces.plug(before.interfaces)
                 await self.interfaces.hand_back(before.interfaces)
-            await self._fencing.load(self._store.content(before.folder, NFTABLES), fence=before.flags.fence)
+            await self.udp.load(*self._rules(before), fence=before.flags.fence)
         except AgentError as exc:
             log.error("could not restore what was in force", extra=fields(bundle=before.number, reason=str(exc)))
         if self.haproxy.pid is None and self._wants(HAPROXY, before):

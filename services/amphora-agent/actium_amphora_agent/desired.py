@@ -11,16 +11,30 @@ import msgpack
 from actium_amphora_agent.errors import Invalid, Stale
 
 HAPROXY, KEEPALIVED, NFTABLES = "haproxy.cfg", "keepalived.conf", "nftables.rules"
-_FILES = frozenset((HAPROXY, KEEPALIVED, NFTABLES))
+PINGS, CHECKS = "pings", "checks.json"
+_FILES = frozenset((HAPROXY, KEEPALIVED, NFTABLES, PINGS, CHECKS))
 _CERTIFICATE = re.compile(r"certificates/[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{1,14}")
 """At least two characters: `ip` takes a single letter for one of its keywords."""
 
+FIRST_TABLE, LAST_TABLE = 256, 4095
+"""Routing tables beyond the kernel's own, in twelve bits: a flow's mark holds one, too."""
+
 _COMMAND = re.compile(
     r"(set server|set weight|add server|del server|enable (server|health|agent)|disable (server|health|agent)"
     r"|shutdown sessions server|set maxconn (server|frontend)|clear table|set table) [^\x00-\x1f;]+"
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A range behind a card, in a routing table of its own; what comes from `sources` knows no other."""
+
+    table: int
+    range: str
+    gateway: str | None = None
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +46,7 @@ class Interface:
     vips: tuple[str, ...] = ()
     gateway: str | None = None
     metric: int = 0
+    routes: tuple[Route, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,8 +162,33 @@ def interface(value: Any, where: str = "") -> Interface:
         mtu=_integer(value, "mtu", where, least=576, most=65535),
         addresses=_prefixes(value, "addresses", where),
         vips=_prefixes(value, "vips", where),
-        gateway=None if gateway is None else _gateway(gateway, where),
+        gateway=None if gateway is None else _address(gateway, f"{where}gateway", otherwise=" or null"),
         metric=_integer(value, "metric", where, least=0, most=2**31),
+        routes=_routes(value.get("routes", ()), where),
+    )
+
+
+def _routes(value: Any, where: str) -> tuple[Route, ...]:
+    if not isinstance(value, list | tuple):
+        raise Invalid(f"{where}routes must be a list, not {type(value).__name__}")
+    return tuple(_route(item, f"{where}routes[{index}].") for index, item in enumerate(value))
+
+
+def _route(value: Any, where: str) -> Route:
+    if not isinstance(value, dict):
+        raise Invalid(f"{where.rstrip('.')} must be a map, not {type(value).__name__}")
+    gateway, sources = value.get("gateway"), value.get("sources", ())
+    if not isinstance(sources, list | tuple):
+        raise Invalid(f"{where}sources must be a list of addresses, not {type(sources).__name__}")
+    try:
+        behind = str(ipaddress.ip_network(str(value.get("range"))))
+    except (ValueError, TypeError) as exc:
+        raise Invalid(f"{where}range: {exc}") from exc
+    return Route(
+        table=_integer(value, "table", where, least=FIRST_TABLE, most=LAST_TABLE),
+        range=behind,
+        gateway=None if gateway is None else _address(gateway, f"{where}gateway", otherwise=" or null"),
+        sources=tuple(_address(source, f"{where}sources") for source in sources),
     )
 
 
@@ -162,11 +202,11 @@ def _prefixes(fields: Mapping[str, Any], name: str, where: str) -> tuple[str, ..
         raise Invalid(f"{where}{name}: {exc}") from exc
 
 
-def _gateway(value: Any, where: str) -> str:
+def _address(value: Any, field: str, *, otherwise: str = "") -> str:
     try:
         return str(ipaddress.ip_address(value))
     except ValueError as exc:
-        raise Invalid(f"{where}gateway must be an IP address or null, not {value!r}") from exc
+        raise Invalid(f"{field} must be an IP address{otherwise}, not {value!r}") from exc
 
 
 def _flags(value: Any) -> Flags:

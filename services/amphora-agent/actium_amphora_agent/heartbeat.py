@@ -138,17 +138,14 @@ class Edges:
             asyncio.get_running_loop().remove_reader(self._socket)
             self._socket.close()
 
-    def role(self, role: str) -> None:
-        self._add({"kind": "role", "id": "", "status": role, "reason": ""})
-
     def _read(self) -> None:
         with contextlib.suppress(BlockingIOError):
             while self._socket:
                 line = self._socket.recv(65536).decode(errors="replace")
                 if edge := edges.parse(line):
-                    self._add(edge)
+                    self.add(edge)
 
-    def _add(self, edge: dict[str, str]) -> None:
+    def add(self, edge: dict[str, str]) -> None:
         if not self._waiting:
             asyncio.get_running_loop().call_later(COALESCE_S, self._flush)
         self._waiting.append(edge)

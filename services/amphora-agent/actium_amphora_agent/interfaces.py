@@ -8,15 +8,21 @@ under is kept in the link's alias, so the kernel itself remembers it through any
 import asyncio
 import ipaddress
 import json
+import logging
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from actium_amphora_agent import neighbours, routing
 from actium_amphora_agent.desired import Interface
 from actium_amphora_agent.errors import Trouble
+from actium_amphora_agent.logs import fields
 from actium_amphora_agent.processes import run
+from actium_amphora_agent.traffic import Traffic
+
+log = logging.getLogger(__name__)
 
 PLUG_DEADLINE_S = 1.0
 """A card may be plugged a moment after the bundle that names it."""
@@ -25,14 +31,19 @@ _POLL_S = 0.02
 _IP_DEADLINE_S = 5.0
 _ALIAS = "plugged-as:"
 _SYSCTLS = (
-    *("ipv4/ip_forward=0", "ipv4/ip_nonlocal_bind=1", "ipv6/ip_nonlocal_bind=1", "ipv4/tcp_tw_reuse=1"),
+    *("ipv4/ip_nonlocal_bind=1", "ipv6/ip_nonlocal_bind=1", "ipv4/tcp_tw_reuse=1", "ipv4/ping_group_range=0 0"),
     *(f"ipv4/conf/{which}/rp_filter=0" for which in ("all", "default")),
+    *(f"ipv4/conf/{which}/send_redirects=0" for which in ("all", "default")),
     *(f"ipv4/conf/{which}/arp_ignore=1" for which in ("all", "default")),
     *(f"ipv4/conf/{which}/arp_announce=2" for which in ("all", "default")),
     *(f"ipv6/conf/{which}/{name}" for which in ("all", "default") for name in ("accept_dad=0", "accept_ra=0")),
-    *("ipv6/conf/default/ndisc_notify=1", "ipv4/ip_local_port_range=1025 65535"),
+    "ipv4/ip_local_port_range=1025 65535",
 )
-"""Set once: a card that comes later takes over the defaults. All ports from 1025, since each member connection needs one."""
+"""
+Set once: a card that comes later takes over the defaults. All ports from 1025, since each member connection needs one.
+
+Whether packets are forwarded is not among them: it is on while UDP is balanced, also while an agent is started anew.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +78,7 @@ def plan_addresses(wanted: Iterable[Interface], there: Sequence[Link]) -> list[s
     for interface in wanted:
         link = links.get(interface.mac, Link(mac=interface.mac, name=interface.name))
         lines += _rename(interface, link) + _addresses(interface, link) + _gateways(interface, link)
+        lines += routing.plan_routes(interface)
     return lines
 
 
@@ -110,22 +122,25 @@ def _addresses(interface: Interface, link: Link) -> list[str]:
     for address, metric in wanted:
         if (address, metric) not in link.addresses:
             # The metric goes on the connected route too, so an unbound socket prefers the VIP network where ranges overlap.
-            extra = (f" metric {metric}" if metric else "") + (" nodad" if ":" in address else "")
+            extra = f" metric {metric}" if metric else ""
+            extra += " nodad" if ":" in address else ""
+            # Never preferred: what the amphora says of itself must not come from a VIP, which moves away one day.
+            extra += " preferred_lft 0" if ":" in address and address in interface.vips else ""
             lines.append(f"address replace {address} dev {interface.name}{extra}")
     return lines
 
 
 def _gateways(interface: Interface, link: Link) -> list[str]:
-    wanted = (interface.gateway, interface.metric) if interface.gateway else None
+    wanted = [(gateway, interface.metric) for gateway in routing.default_gateways(interface)]
     lines = [
         f"route del default via {gateway} dev {interface.name} metric {metric}"
         for gateway, metric in link.gateways
-        if (gateway, metric) != wanted
+        if (gateway, metric) not in wanted
     ]
     # Always repeated: a card that was down or changed its address has lost its routes by now.
-    if wanted:
-        lines.append(f"route replace default via {wanted[0]} dev {interface.name} metric {wanted[1]} onlink")
-    return lines
+    return lines + [
+        f"route replace default via {gateway} dev {interface.name} metric {metric} onlink" for gateway, metric in wanted
+    ]
 
 
 def _is_link_local(address: str) -> bool:
@@ -176,6 +191,7 @@ class Interfaces:
     def __init__(self, traffic_namespace: Path) -> None:
         self._path = traffic_namespace
         self._there = traffic_namespace.name
+        self._traffic = Traffic(traffic_namespace)
         self._announcing: set[asyncio.Task[None]] = set()
 
     async def prepare(self) -> None:
@@ -201,11 +217,20 @@ class Interfaces:
         await self._fetch(wanted, there)
         there = await self._links(there=True)
         await self._batch(plan_addresses(wanted, there), there=True)
+        await self._follow_rules(wanted, only_add=True)
         carried = {address for link in there for address, _ in link.addresses}
-        self._announce([(i.name, vip.partition("/")[0]) for i in wanted for vip in i.vips if vip not in carried])
+        self._announce([(card, vip.partition("/")[0]) for card in wanted for vip in card.vips if vip not in carried])
 
     async def hand_back(self, keep: Sequence[Interface]) -> None:
         await self._batch(plan_returns(keep, await self._links(there=True), os.getpid()), there=True)
+        await self._follow_rules(keep, only_add=False)
+
+    async def _follow_rules(self, wanted: Sequence[Interface], *, only_add: bool) -> None:
+        """Which packets go by which routing table."""
+        for family in ("-4", "-6"):
+            shown = json.loads(await self._ip(["-json", family], ["rule show"], there=True) or "[]")
+            if lines := routing.plan_rules(wanted, shown, family, only_add=only_add):
+                await self._ip([family], lines, there=True)
 
     async def stop(self) -> None:
         for task in self._announcing:
@@ -226,12 +251,10 @@ class Interfaces:
             raise Trouble(f"interfaces: no card {', '.join(sorted(missing))} within {PLUG_DEADLINE_S} s") from exc
         await self._batch(plan_moves(wanted, there, here, self._there), there=False)
 
-    def _announce(self, vips: Sequence[tuple[str, str]]) -> None:
+    def _announce(self, vips: Sequence[tuple[Interface, str]]) -> None:
         """Tell the neighbours of a new VIP; nobody waits for it, the first announcement leaves at once."""
-        for name, vip in vips:
-            if ":" in vip:
-                continue  # the kernel does it for IPv6: ndisc_notify
-            task = asyncio.create_task(self._arping(name, vip))
+        for card, vip in vips:
+            task = asyncio.create_task(self._advertise(card, vip) if ":" in vip else self._arping(card.name, vip))
             self._announcing.add(task)
             task.add_done_callback(self._announcing.discard)
 
@@ -239,6 +262,15 @@ class Interfaces:
         # Its exit code tells whether somebody answered, which nobody should.
         command = ["arping", "-q", "-U", "-c", "3", "-I", name, vip]
         await run(["nsenter", f"--net={self._path}", *command], deadline_s=_IP_DEADLINE_S)
+
+    async def _advertise(self, card: Interface, vip: str) -> None:
+        # The kernel announces no address that was given without a search for duplicates.
+        for _ in range(3):
+            try:
+                neighbours.advertise(self._traffic, card, vip)
+            except (OSError, Trouble) as exc:
+                log.warning("VIP not announced", extra=fields(vip=vip, reason=str(exc)))
+            await asyncio.sleep(1)
 
     async def _links(self, *, there: bool) -> list[Link]:
         commands = ["link show", "address show", "route show default", "route show ::/0"]

@@ -10,10 +10,15 @@ from pathlib import Path
 from actium_amphora_agent import logs
 from actium_amphora_agent.api import Api
 from actium_amphora_agent.configuration import Configuration
+from actium_amphora_agent.desired import PINGS
 from actium_amphora_agent.heartbeat import Beats, Edges, Sender
+from actium_amphora_agent.metrics import Metrics
+from actium_amphora_agent.pings import Pings
 from actium_amphora_agent.sampling import Sampler
 from actium_amphora_agent.settings import Settings, SettingsError, load
+from actium_amphora_agent.statistics import Sample
 from actium_amphora_agent.store import Identity, Store
+from actium_amphora_agent.traffic import Traffic
 
 WRONG_SETTINGS = 2
 
@@ -36,7 +41,7 @@ class Agent:
         news = asyncio.Event()
         self._store = Store(settings.root)
         identity = Identity(self._store)
-        self._sampler = Sampler(lambda: self._configuration.haproxy, self._store)
+        self._sampler = Sampler(lambda: self._configuration.haproxy, self._sample_udp, self._store)
         self._sender = Sender(settings, identity)
         self._edges = Edges(settings.root / "haproxy-log.sock", self._sender, self._sampler)
         self._configuration = Configuration(
@@ -44,14 +49,18 @@ class Agent:
             self._store,
             before_new_worker=self._sampler.before_new_worker,
             news=news,
-            on_role=self._edges.role,
+            on_edge=self._edges.add,
         )
         self._beats = Beats(settings, self._sender, self._sampler, self._configuration, news=news)
         self._api = Api(settings, identity, self._configuration, self._sampler)
+        self._metrics = Metrics(settings.root / "metrics.sock", settings.root / "exporter.sock")
+        self._pings = Pings(settings.root / "ping.sock", Traffic(settings.traffic_namespace), self._ping_targets)
 
     async def run(self, until: asyncio.Event) -> None:
         """Until the signal, or until a task of ours ends, which none should: init starts the agent anew then."""
         self._edges.open()
+        await self._metrics.open()
+        await self._pings.open()  # before haproxy may be started, which asks at once
         await self._configuration.start()
         self._api.open()
         gc.collect()
@@ -65,9 +74,18 @@ class Agent:
         for task in done:
             task.result()
 
+    def _sample_udp(self) -> Sample:
+        return self._configuration.udp.sample()
+
+    def _ping_targets(self) -> tuple[str, bytes]:
+        folder = self._configuration.in_force.folder
+        return folder, self._store.content(folder, PINGS)
+
     async def _stop(self) -> None:
         await self._api.close()
         await self._configuration.stop()
+        await self._pings.close()
+        await self._metrics.close()
         self._edges.close()
         self._sender.send("farewell", {})
         self._sender.close()

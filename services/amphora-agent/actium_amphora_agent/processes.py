@@ -20,9 +20,11 @@ class Finished:
     output: str
 
 
-async def run(argv: Sequence[str], *, deadline_s: float, stdin: bytes = b"") -> Finished:
+async def run(
+    argv: Sequence[str], *, deadline_s: float, stdin: bytes = b"", most_bytes: int = _OUTPUT_BYTES
+) -> Finished:
     """
-    Run a program to its end; stdout and stderr together.
+    Run a program to its end; stdout and stderr together, of both no more than `most_bytes`.
 
     Raises:
         Trouble: it cannot be started, or did not end in time (and was killed).
@@ -31,7 +33,7 @@ async def run(argv: Sequence[str], *, deadline_s: float, stdin: bytes = b"") -> 
     try:
         pid = _spawn(argv, stdin=given, output=said)
         code = await _end_of(pid, argv[0], deadline_s)
-        output = os.pread(said, _OUTPUT_BYTES, 0)
+        output = os.pread(said, min(most_bytes, os.fstat(said).st_size), 0)
     finally:
         os.close(given)
         os.close(said)

@@ -24,8 +24,11 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class Sampler:
-    def __init__(self, haproxy: Callable[[], Haproxy], store: Store) -> None:
+    """`udp` gives what the kernel serves; neither it nor haproxy knows of the other's listeners and pools."""
+
+    def __init__(self, haproxy: Callable[[], Haproxy], udp: Callable[[], Sample], store: Store) -> None:
         self._haproxy = haproxy
+        self._udp = udp
         self._store = store
         self._parser = Parser()
         self._totals = Totals(**store.read("totals"))
@@ -39,7 +42,11 @@ class Sampler:
         self._countdown = 0
 
     async def sample(self) -> Sample:
-        """Listeners with totals, pools with members; empty where no haproxy answers."""
+        """Listeners with totals, pools with members; of haproxy's none where it does not answer."""
+        ours, kernels = await self._sample_haproxy(), self._udp()
+        return Sample({**ours.listeners, **kernels.listeners}, {**ours.pools, **kernels.pools})
+
+    async def _sample_haproxy(self) -> Sample:
         async with self._lock:  # two answers out of order would look like a new worker
             try:
                 sample = await self._ask(self._haproxy())
@@ -53,7 +60,7 @@ class Sampler:
 
     async def before_new_worker(self) -> None:
         """The last look at counters that are about to go."""
-        await self.sample()
+        await self._sample_haproxy()
         self.expect_changes()
 
     async def _ask(self, haproxy: Haproxy) -> Sample:

@@ -6,6 +6,7 @@ path one spelling, each error upstream's shape.
 """
 
 import logging
+import re
 import uuid
 from contextlib import AbstractContextManager, nullcontext
 
@@ -18,13 +19,20 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from actium_api import facade, operator, paths
+from actium_api import facade, gate, operator, paths
+from actium_api.auth import Authenticator, Everyone
 from actium_api.faults import Fault, RouterFault, fault_response, router_response
+from actium_api.policy import EverythingGoes, Policy
 from actium_api.routes import (
     amphorae,
+    availability_zone_profiles,
+    availability_zones,
     discovery,
+    flavor_profiles,
+    flavors,
     health_monitors,
-    later,
+    l7_policies,
+    l7_rules,
     listeners,
     load_balancers,
     members,
@@ -44,10 +52,15 @@ RESOURCES = (
     members,
     pools,
     health_monitors,
+    l7_rules,
+    l7_policies,
     amphorae,
     providers,
     quotas,
-    later,
+    flavors,
+    flavor_profiles,
+    availability_zones,
+    availability_zone_profiles,
     discovery,
 )
 TITLES = {404: "Not Found", 405: "Method Not Allowed"}
@@ -56,8 +69,14 @@ NO_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False)
 """FastAPI's own: a span for every read would cost a quarter of it. `Frame` makes ours."""
 
 
-def application(*, with_facade: bool) -> FastAPI:
-    """Give the application; what it needs stands in its `state`, put there by `main`."""
+def application(
+    *, with_facade: bool, authenticator: Authenticator | None = None, policy: Policy | None = None
+) -> FastAPI:
+    """
+    Give the application; what else it needs stands in its `state`, put there by `main`.
+
+    Without an authenticator everyone is let in as an administrator.
+    """
     app = FastAPI(
         title="Actium", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, telemetry=NO_TELEMETRY
     )
@@ -65,12 +84,16 @@ def application(*, with_facade: bool) -> FastAPI:
         app.router.routes.extend(resource.ROUTES)
     app.include_router(operator.router)
     if with_facade:
-        app.include_router(facade.router)
+        app.include_router(facade.network)
+        if authenticator is None:
+            app.include_router(facade.identity)
     app.add_exception_handler(Fault, _fault)
     app.add_exception_handler(RouterFault, _router_fault)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(Exception, _unexpected)
     app.add_middleware(Frame)
+    app.state.authenticator = authenticator or Everyone()
+    app.state.policy = policy or EverythingGoes()
     return app
 
 
@@ -107,6 +130,8 @@ async def _unexpected(request: Request, exc: Exception) -> Response:
 
 
 REQUEST_ID = "x-openstack-request-id"
+GLOBAL_REQUEST_ID = re.compile(r"req-[0-9A-Za-z-]{1,64}")
+"""Anything else that a client sends there does not get into our log."""
 
 
 class Frame:
@@ -130,11 +155,22 @@ class Frame:
             await send(message)
 
         token = telemetry.correlation_id.set(request_id)
+        _note_origin(scope)
         try:
             with _traced(scope):
-                await (_early(scope) or self._app)(scope, receive, answer)
+                await (_early(scope) or await gate.admit(scope) or self._app)(scope, receive, answer)
         finally:
             telemetry.correlation_id.reset(token)
+
+
+def _note_origin(scope: Scope) -> None:
+    """Log which request of another service this one serves, so that both logs can be laid side by side."""
+    given = Headers(scope=scope).get(REQUEST_ID)
+    if given is not None and GLOBAL_REQUEST_ID.fullmatch(given):
+        log.info(
+            "request on behalf of another",
+            extra={"method": scope["method"], "path": scope["path"], "global_request_id": given},
+        )
 
 
 def _traced(scope: Scope) -> AbstractContextManager[None]:
@@ -157,6 +193,8 @@ def _early(scope: Scope) -> Response | None:
     scope["path"] = path
     if scope["method"] == "OPTIONS":
         return Response(status_code=200, headers={"Allow": METHODS})
+    if path == paths.HEALTHCHECK:
+        return None
     if path not in ("/", paths.ROOT) and not scope["app"].state.caught_up.is_set():
         return fault_response(Fault(503, "This API has just started and is still reading the log; try again soon."))
     accept = Headers(scope=scope).get("accept")

@@ -15,20 +15,25 @@ from actium_api.auth import Caller
 from actium_api.faults import Fault, refuse
 from actium_shared.bus import ASK_TIMEOUT_S, Bus
 from actium_shared.clock import Clock
-from actium_shared.commands.network import FindSubnet, ReserveVip, VipReservation
+from actium_shared.commands.compute import CheckSecrets, FindSealingKey, SealingKey
+from actium_shared.commands.network import FindNetworkObjects, FindSubnet, ReserveVip, VipReservation
 from actium_shared.commands.planner import (
+    DeleteAvailabilityZone,
+    DeleteAvailabilityZoneProfile,
+    DeleteFlavor,
+    DeleteFlavorProfile,
     DeleteHealthMonitor,
+    DeleteL7Policy,
+    DeleteL7Rule,
     DeleteListener,
     DeleteLoadBalancer,
     DeleteMember,
     DeletePool,
-    LoadBalancerCommand,
 )
 from actium_shared.errors import PermanentError, RetryableError
-from actium_shared.ids import SubnetId
+from actium_shared.ids import ProjectId
 from actium_shared.message import Accepted, Command, Reason, Rejected, Reply
 from actium_shared.read_model import Positions
-from actium_shared.wishes import Vip
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +43,24 @@ ATTEMPT_TIMEOUT_S = 6.0
 """An answerer that is killed with an ask in hand never answers it; its successor answers the next attempt."""
 
 PAUSE_S = 0.05
+INVALID = 400
 UNKNOWN = (
     "The outcome of this request is unknown: it may still take effect. A PUT or DELETE, or a POST with an Idempotency-Key"
     " header, can be repeated as it is; before you repeat a POST without one, look whether the resource is there by now."
 )
-DELETIONS = (DeleteLoadBalancer, DeleteListener, DeletePool, DeleteMember, DeleteHealthMonitor)
+DELETIONS = (
+    DeleteLoadBalancer,
+    DeleteListener,
+    DeletePool,
+    DeleteMember,
+    DeleteHealthMonitor,
+    DeleteL7Policy,
+    DeleteL7Rule,
+    DeleteFlavor,
+    DeleteFlavorProfile,
+    DeleteAvailabilityZone,
+    DeleteAvailabilityZoneProfile,
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,9 +79,9 @@ class Asks:
         for each in self._under_way:
             each.reschedule(asyncio.get_running_loop().time())
 
-    async def decide(self, command: LoadBalancerCommand, *, caller: Caller) -> None:
+    async def decide(self, command: Command, *, caller: Caller) -> None:
         """
-        Have the planner decide; returns when the read model shows the outcome.
+        Have the command's service decide; returns when the read model shows the outcome.
 
         Raises:
             Fault: it refused, or the outcome is unknown (503).
@@ -73,9 +91,9 @@ class Asks:
             if reply is not None:
                 await self.positions.wait_for(reply.position, timeout_s=ASK_TIMEOUT_S)
 
-    async def reserve_vip(self, command: ReserveVip, *, caller: Caller) -> Vip:
+    async def reserve_vip(self, command: ReserveVip, *, caller: Caller) -> VipReservation:
         """
-        Have the network service reserve an address.
+        Have the network service reserve the addresses.
 
         Raises:
             Fault: it refused, or the outcome is unknown (503).
@@ -84,17 +102,48 @@ class Asks:
             reply = await self._ask(command, VipReservation, caller=caller)
         if reply is None:
             raise PermanentError("an ask for an address ended without an answer")
-        return reply.vip
+        return reply
 
-    async def find_subnet(self, subnet_id: str, *, caller: Caller) -> None:
+    async def find_sealing_key(self, project_id: ProjectId, *, caller: Caller) -> bytes:
         """
-        Have the network service look whether the subnet exists.
+        Have compute tell to which key a secret is to be sealed.
 
         Raises:
-            Fault: it does not, or nobody answers (503).
+            Fault: nobody answers (503).
         """
         async with self._bounded():
-            await self._ask(FindSubnet(subnet_id=SubnetId(subnet_id)), Accepted, caller=caller)
+            reply = await self._ask(FindSealingKey(project_id=project_id), SealingKey, caller=caller)
+        if reply is None:
+            raise PermanentError("an ask for a key ended without an answer")
+        return reply.public_key
+
+    async def confirm(self, command: FindSubnet | FindNetworkObjects | CheckSecrets, *, caller: Caller) -> None:
+        """
+        Have another service look whether something exists, and can be used as it shall be.
+
+        Raises:
+            Fault: it does not or cannot, or nobody answers (503).
+        """
+        async with self._bounded():
+            await self._ask(command, Accepted, caller=caller)
+
+    async def seek(self, command: FindSubnet, *, caller: Caller) -> bool:
+        """
+        Tell whether the world has it; then the read model shows it, too.
+
+        Raises:
+            Fault: nobody answers (503).
+        """
+        try:
+            async with self._bounded():
+                reply = await self._ask(command, Accepted, caller=caller)
+                if reply is not None:
+                    await self.positions.wait_for(reply.position, timeout_s=ASK_TIMEOUT_S)
+        except Fault as exc:
+            if exc.status != INVALID:
+                raise
+            return False
+        return True
 
     @asynccontextmanager
     async def _bounded(self) -> AsyncIterator[None]:

@@ -1,10 +1,13 @@
 """
-Who calls. There is one way so far, `none`: everyone is an administrator, and says for which project he speaks.
+Who calls: found out once for every request, before any route sees it.
 
-Tokens are not looked at; another way (Keystone) becomes another function here.
+There are two ways: `none` here (everyone is an administrator, and says for which project he speaks), and Keystone's
+tokens in `keystone`. What a caller may is `policy`'s to say.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from starlette.requests import HTTPConnection
 
@@ -13,24 +16,91 @@ from actium_shared.message import Actor
 
 PROJECT_HEADER = "x-project-id"
 PROJECT_MOST = 36
+ADMINISTRATOR = frozenset(("admin",))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Somebody, as far as he has proved it. One object per token, shared by all requests that carry it."""
+
+    user_id: str
+    project_id: str
+    """Empty where the token is for no project."""
+
+    roles: frozenset[str]
+    more: Mapping[str, str] = field(default_factory=dict)
+    """What else policies may ask for: domains, the scope of a token for the whole system."""
+
+    decisions: dict[tuple[str, str | None], bool] = field(default_factory=dict, compare=False)
+    """The policy's answers so far: they cannot change, as neither this nor the policy does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """A request's origin, and what it may."""
+    """A request's origin."""
 
-    user_id: str
-    project_id: str
+    identity: Identity
     request_id: str
-    is_admin: bool
+
+    @property
+    def user_id(self) -> str:
+        return self.identity.user_id
+
+    @property
+    def project_id(self) -> str:
+        return self.identity.project_id
 
     @property
     def actor(self) -> Actor:
         return Actor(user_id=self.user_id, project_id=self.project_id, request_id=self.request_id)
 
 
+class UnknownCallerError(Exception):
+    """The request proves nobody: no token, or one that is not good (any more)."""
+
+
+class IdentityUnavailableError(Exception):
+    """Nobody can say now whose token that is; the message says why, in words for the client."""
+
+
+class Authenticator(Protocol):
+    """A way to find out who calls."""
+
+    async def identify(self, request: HTTPConnection) -> Identity:
+        """
+        Give the one whose request this is, by its headers.
+
+        Raises:
+            UnknownCallerError: nobody that we know.
+            IdentityUnavailableError: it cannot be found out now.
+        """
+        ...
+
+    def challenge(self) -> str | None:
+        """Give the value of `WWW-Authenticate` that goes with 401."""
+        ...
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        ...
+
+
+class Everyone:
+    """The way of `none`."""
+
+    async def identify(self, request: HTTPConnection) -> Identity:
+        settings: ApiSettings = request.app.state.settings
+        project_id = request.headers.get(PROJECT_HEADER, "")[:PROJECT_MOST] or settings.default_project_id
+        return Identity(user_id="admin", project_id=project_id, roles=ADMINISTRATOR)
+
+    def challenge(self) -> str | None:
+        return None
+
+    async def close(self) -> None:
+        """There is nothing to give up."""
+
+
 def caller(request: HTTPConnection) -> Caller:
-    """Give the caller of a request, by the way of `none`."""
-    settings: ApiSettings = request.app.state.settings
-    project_id = request.headers.get(PROJECT_HEADER, "")[:PROJECT_MOST] or settings.default_project_id
-    return Caller(user_id="admin", project_id=project_id, request_id=request.scope["actium.request_id"], is_admin=True)
+    """Give the caller of a request, as `Frame` found him out."""
+    found: Caller = request.scope["actium.caller"]
+    return found

@@ -60,6 +60,12 @@ def collection(table: sa.Table, plural: str, *, more: Mapping[str, str] | None =
     return Collection(table=table, plural=plural, filters=dict(sorted(filters.items())))
 
 
+def site_collection(table: sa.Table, plural: str, *, links: str = "", key: str = "id") -> Collection:
+    """Give the collection of what operators settle: filtered by what it shows and by its key; there are no tags."""
+    filters = {name: table.c[name] for name in sorted({key, *table.info["shown"]})}
+    return Collection(table=table, plural=plural, filters=filters, links=links, tagged=False)
+
+
 def parse(request: Request, of: Collection, *, page_limit: int) -> PageQuery:
     """
     Read the query parameters.

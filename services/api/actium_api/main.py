@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 
-from actium_api import migrations, server
+from actium_api import admission, migrations, server
 from actium_api.app import application
 from actium_api.asks import Asks
 from actium_api.projector import Projector
@@ -21,6 +21,7 @@ LISTEN_AFTER_S = 10.0
 async def main(settings: ApiSettings) -> None:
     """Run until told to stop."""
     clock = SystemClock()
+    authenticator, policy = admission.authenticator(settings, clock), admission.policy(settings)
     database = Database(settings.database_url, clock=clock)
     migrations.upgrade(database.engine)
     positions = Positions(POSITIONS, clock=clock)
@@ -31,7 +32,7 @@ async def main(settings: ApiSettings) -> None:
             projector = Projector(bus=bus, database=database, positions=positions, clock=clock)
             projector.attach(service)
             asks = Asks(bus=bus, positions=positions, clock=clock)
-            app = application(with_facade=settings.facade)
+            app = application(with_facade=settings.facade, authenticator=authenticator, policy=policy)
             app.state.bus = bus
             app.state.stopping = asyncio.Event()  # ends answers that have no end of their own
             app.state.database = database
@@ -54,4 +55,6 @@ async def main(settings: ApiSettings) -> None:
             service.loop("http", http)
             await service.run()
     finally:
+        if authenticator is not None:
+            await authenticator.close()
         database.close()

@@ -8,16 +8,21 @@ all of it may be mounted under `/load-balancer`. Paths of other APIs are left al
 MOUNT = "/load-balancer"
 VERSIONS = frozenset(("v2", "v2.0"))
 ROOT = "/v2"
+HEALTHCHECK = "/healthcheck"
 
 
 def canonical(path: str) -> str | None:
     """Give the path as routes know it, or None where it is no path of this API."""
+    if "\0" in path:  # nothing is called so, and not every database can be asked for it
+        return None
     mounted = path == MOUNT or path.startswith(MOUNT + "/")
     parts = (path[len(MOUNT) :] if mounted else path).split("/")[1:]
     while parts and not parts[-1]:
         parts.pop()
     if not parts:
         return "/" if mounted or path in ("", "/") else None
+    if parts == [HEALTHCHECK[1:]]:
+        return HEALTHCHECK
     if parts[0] not in VERSIONS:
         return None
     rest = parts[1:]

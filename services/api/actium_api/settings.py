@@ -1,12 +1,29 @@
 """What the api service is told at start."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
-from actium_shared.settings import Settings
+from actium_shared.quotas import QuotaSettings
+
+CIPHERS = (
+    "TLS_AES_128_GCM_SHA256:"
+    "TLS_AES_256_GCM_SHA384:"
+    "TLS_CHACHA20_POLY1305_SHA256:"
+    "ECDHE-ECDSA-AES128-GCM-SHA256:"
+    "ECDHE-RSA-AES128-GCM-SHA256:"
+    "ECDHE-ECDSA-AES256-GCM-SHA384:"
+    "ECDHE-RSA-AES256-GCM-SHA384:"
+    "ECDHE-ECDSA-CHACHA20-POLY1305:"
+    "ECDHE-RSA-CHACHA20-POLY1305:"
+    "DHE-RSA-AES128-GCM-SHA256:"
+    "DHE-RSA-AES256-GCM-SHA384:"
+    "DHE-RSA-CHACHA20-POLY1305"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApiSettings(Settings):
+class ApiSettings(QuotaSettings):
     """`ACTIUM_LISTEN_PORT=9876` and so on; see `Settings`."""
 
     listen_host: str = "127.0.0.1"
@@ -24,3 +41,48 @@ class ApiSettings(Settings):
 
     max_body_bytes: int = 4 * 1024 * 1024
     """A wish has to fit into one message of the bus (8 MiB), and its commit holds it twice."""
+
+    default_listener_ciphers: str = CIPHERS
+    default_listener_tls_versions: tuple[str, ...] = ("TLSv1.2", "TLSv1.3")
+    default_listener_alpn_protocols: tuple[str, ...] = ("h2", "http/1.1", "http/1.0")
+    default_pool_ciphers: str = CIPHERS
+    default_pool_tls_versions: tuple[str, ...] = ("TLSv1.2", "TLSv1.3")
+    default_pool_alpn_protocols: tuple[str, ...] = ("h2", "http/1.1", "http/1.0")
+    minimum_tls_version: str = ""
+    """No listener or pool may offer an older one; empty: every version can be had."""
+
+    tls_cipher_prohibit_list: tuple[str, ...] = ()
+    reserved_ips: tuple[str, ...] = ("169.254.169.254",)
+    """No member may have one of these: the cloud's metadata service must not be reached through a load balancer."""
+
+    allow_tls_terminated_listeners: bool = True
+    allow_prometheus_listeners: bool = True
+    allow_ping_health_monitors: bool = True
+    allow_vip_network_id: bool = True
+    allow_vip_subnet_id: bool = True
+    allow_vip_port_id: bool = True
+    udp_connect_min_interval_health_monitor: int = 3
+    """The least `delay` of a UDP-CONNECT monitor, in seconds."""
+
+    auth: Literal["none", "keystone"] = "none"
+    """`keystone`: tokens are shown to the identity service by a service user of ours, given as `OS_*` or in clouds.yaml."""
+
+    www_authenticate_uri: str = ""
+    """Where those without a token are sent; empty: to where our service user logs in."""
+
+    token_kept_s: float = 60.0
+    """So long a token is taken without asking again: a revoked one may still be used meanwhile."""
+
+    token_kept_count: int = 10_000
+
+    policy_file: Path | None = None
+    """Rules in place of the defaults, for `keystone`."""
+
+    policy_load_balancer_roles: bool = False
+    """Let the roles `load-balancer_member` and its kin in, beside reader, member and admin."""
+
+    operator_key_file: Path | None = None
+    """Who sends its content as `X-Actium-Operator-Key` is an administrator without a token: the command line on this host."""
+
+    healthcheck: bool = False
+    """Answer `/healthcheck`, to anyone."""

@@ -1,7 +1,7 @@
 """
 Talking with amphora agents: HTTPS with a certificate on both sides, MessagePack inside, one kept connection each.
 
-What an agent refuses on good grounds is a value; what failed on the way is an error of ours.
+What an agent refuses on good grounds is a value; what failed on the way is an error of ours. The port is `agents`.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from typing import TypeVar
 import h11
 import msgspec
 
+from actium_compute.agents import AgentStatus, Applied, Outdated, Refused
 from actium_compute.amphora_drivers.bundle import Bundle
 from actium_compute.ports import ManagementNetwork
 from actium_shared.errors import PermanentError, RetryableError
@@ -42,37 +43,6 @@ class UntrustedError(RetryableError):
     """Whoever answers shows a certificate that we do not accept: another's, one that ended, or of another authority."""
 
 
-class Applied(msgspec.Struct, frozen=True, kw_only=True):
-    """The bundle is in force; `result` is unchanged, runtime or reload."""
-
-    result: str
-    digest: str
-    bundle: int
-    took_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """It can never be; the one before it serves on."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Outdated:
-    """The agent has seen a newer bundle or epoch."""
-
-    reason: str
-
-
-class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent says of itself, as far as it matters here."""
-
-    amphora_id: str
-    boot_id: str
-    digest: str | None = None
-
-
 class _Complaint(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     reason: str = ""
@@ -92,7 +62,7 @@ class _Connection:
 
 
 class AgentClient:
-    """The way to one agent; one call at a time."""
+    """`Agent` by HTTPS."""
 
     def __init__(
         self, network: ManagementNetwork, tls: Callable[[], ssl.SSLContext], *, amphora_id: str, address: str
@@ -102,17 +72,9 @@ class AgentClient:
         self._amphora_id = amphora_id
         self.address = address
         self.certificate_expires_at: datetime | None = None
-        """Of the certificate that the agent showed last."""
         self._connection: _Connection | None = None
 
     async def configure(self, bundle: Bundle) -> Applied | Refused | Outdated:
-        """
-        Have the agent run the bundle.
-
-        Raises:
-            RetryableError: no answer in time, or none that can be read; the agent may have taken the bundle or not.
-            PermanentError: the agent does not understand what we send.
-        """
         response = await self._call("PUT", "/v1/configuration", bundle.to_body(), timeout_s=CONFIGURE_TIMEOUT_S)
         match response.status:
             case 200:
@@ -125,25 +87,12 @@ class AgentClient:
                 raise self._unexpected(response)
 
     async def status(self) -> AgentStatus:
-        """
-        Ask the agent how it is.
-
-        Raises:
-            RetryableError: as `configure`.
-        """
         response = await self._call("GET", "/v1/status", b"", timeout_s=STATUS_TIMEOUT_S)
         if response.status != 200:
             raise self._unexpected(response)
         return _decode(response, AgentStatus)
 
     async def take_certificate(self, pem: bytes) -> None:
-        """
-        Have the agent show this certificate, from the next connection on.
-
-        Raises:
-            RetryableError: as `configure`.
-            PermanentError: the agent cannot use it.
-        """
         body = msgspec.msgpack.encode({"pem": pem})
         response = await self._call("PUT", "/v1/certificate", body, timeout_s=STATUS_TIMEOUT_S)
         if response.status != 200:
@@ -204,8 +153,8 @@ class AgentClient:
         return PermanentError(words) if response.status in (400, 404, 405, 413) else RetryableError(words)
 
 
-class Agents:
-    """The ways to all agents."""
+class AgentClients:
+    """`Agents` by HTTPS, over kept connections."""
 
     def __init__(self, network: ManagementNetwork, tls: Callable[[], ssl.SSLContext]) -> None:
         self._network = network

@@ -128,7 +128,7 @@ def open_authority(folder: Path, clock: Clock) -> Authority:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write the whole file or nothing, readable by its owner only from its first moment on."""
+    """Write the whole file or nothing, readable by its owner only from its first moment on; then it is on the disk."""
     half = path.with_name(f".{path.name}.half")
     half.unlink(missing_ok=True)
     with open(half, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
@@ -136,6 +136,11 @@ def write_private(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     half.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _make(folder: Path, clock: Clock) -> None:

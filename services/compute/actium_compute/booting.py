@@ -8,7 +8,8 @@ from datetime import datetime
 import msgspec
 
 from actium_compute.acquaintance import Acquaintances
-from actium_compute.agent_client import AGENT_PORT, AgentClient, Agents
+from actium_compute.agent_client import AGENT_PORT
+from actium_compute.agents import Agent, Agents
 from actium_compute.authority import Authority
 from actium_compute.configuring import Configuring
 from actium_compute.facts import Facts, Stored
@@ -208,7 +209,7 @@ class Booting:
         )
 
 
-def _shown(agent: AgentClient) -> datetime:
+def _shown(agent: Agent) -> datetime:
     if agent.certificate_expires_at is None:
         raise RetryableError(f"agent at {agent.address} has shown no certificate")
     return agent.certificate_expires_at

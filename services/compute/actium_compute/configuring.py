@@ -5,13 +5,14 @@ import logging
 import msgspec
 
 from actium_compute.acquaintance import Acquaintances
-from actium_compute.agent_client import AgentClient, Agents, Applied, Outdated, Refused
+from actium_compute.agents import Agent, Agents, Applied, Outdated, Refused
 from actium_compute.amphora_drivers import AmphoraDriver
 from actium_compute.amphora_drivers.bundle import Bundle, Runtime
 from actium_compute.facts import Facts, Stored, named_ports
 from actium_compute.journal import Journal
 from actium_compute.plugging import Plugging
 from actium_compute.read_model import queries
+from actium_compute.secret_use import Secrets
 from actium_shared.commands.compute import ConfigureAmphora
 from actium_shared.errors import PermanentError, RetryableError
 from actium_shared.events.amphora import AmphoraConfigurationRefused, AmphoraConfigured
@@ -34,6 +35,7 @@ class Configuring:
         driver: AmphoraDriver,
         agents: Agents,
         plugging: Plugging,
+        secrets: Secrets,
         journal: Journal,
         database: Database,
         acquaintances: Acquaintances,
@@ -41,6 +43,7 @@ class Configuring:
         self._driver = driver
         self._agents = agents
         self._plugging = plugging
+        self._secrets = secrets
         self._journal = journal
         self._database = database
         self._acquaintances = acquaintances
@@ -57,8 +60,9 @@ class Configuring:
 
     async def push(self, facts: Facts, wish: Stored[ConfigureAmphora]) -> Event:
         """As `configure`, but give the event instead of recording it."""
+        secrets_changed = self._acquaintances.of(facts.amphora_id).secrets_changed
         try:
-            bundle = self._render(facts, wish.order)
+            bundle = await self._render(facts, wish.order)
             await self._plugging.plug(facts, named_ports(wish.order))
             answer = await self.agent(facts).configure(bundle)
         except PermanentError as exc:
@@ -71,28 +75,31 @@ class Configuring:
                 # Whoever numbers bundles will find that this one's time is over, and cut a newer one.
                 raise AheadError(f"agent of {facts.amphora_id} is ahead of bundle {wish.order.bundle}: {reason}")
             case Applied():
-                return await self._applied(facts, wish, answer)
+                return await self._applied(facts, wish, answer, secrets_changed=secrets_changed)
 
     async def check(self, facts: Facts, target: Stored[ConfigureAmphora]) -> None:
         """
         See whether a machine that we find running runs what it should, and see to it.
 
         Raises:
-            RetryableError: its agent does not answer, or it is not known to run `target` yet.
+            RetryableError: its agent or the secret store does not answer, or it is not known to run `target` yet.
         """
         acquaintance = self._acquaintances.of(facts.amphora_id)
+        secrets_changed = acquaintance.secrets_changed
         agent = self.agent(facts)
         status = await agent.status()
         if agent.certificate_expires_at != facts.certificate_expires_at:
             acquaintance.runs = False  # we were killed between booting it again and saying so: boot finds it running
             acquaintance.rebooted()
             return
-        if status.digest != self._digest(facts, target.order, otherwise=status.digest):
+        wanted = await self._digest(facts, target.order)
+        # The log may lag behind the agent: it took what a changed secret led to, and we were killed before we said so.
+        if wanted is not None and (status.digest != wanted or facts.digest != wanted):
             log.info("runs something else", extra={"amphora": facts.amphora_id, "digest": status.digest})
             await self._replace(facts, target)
-        acquaintance.checked = True
+        acquaintance.note_checked(secrets_changed=secrets_changed)
 
-    def agent(self, facts: Facts) -> AgentClient:
+    def agent(self, facts: Facts) -> Agent:
         address = facts.management_address
         if address is None and facts.boot is not None:
             address = facts.ports[facts.boot.order.management_port_id].address
@@ -107,14 +114,21 @@ class Configuring:
             # Its wish is not in our tables: whoever sent it will send the next one, too.
             log.info("left as it is", extra={"amphora": facts.amphora_id, "error": str(exc)})
 
-    def _digest(self, facts: Facts, order: ConfigureAmphora, *, otherwise: str | None) -> str | None:
+    async def _digest(self, facts: Facts, order: ConfigureAmphora) -> str | None:
+        """Give what the agent should report, None where that cannot be rendered."""
         try:
-            return self._driver.render(order, facts.ports).digest
-        except PermanentError:
-            return otherwise  # an older version of ours could express it: it stays as it is
+            return (await self._bundle(facts, order)).digest
+        except PermanentError as exc:
+            # An older version of ours could, or a secret was deleted since: it stays as it is, until its next change.
+            log.info("left as it is", extra={"amphora": facts.amphora_id, "error": str(exc)})
+            return None
 
-    def _render(self, facts: Facts, order: ConfigureAmphora) -> Bundle:
-        bundle = self._driver.render(order, facts.ports)
+    async def _bundle(self, facts: Facts, order: ConfigureAmphora) -> Bundle:
+        secrets = await self._secrets.of(order, self._driver.secrets_of(order))
+        return self._driver.render(order, facts.ports, secrets)
+
+    async def _render(self, facts: Facts, order: ConfigureAmphora) -> Bundle:
+        bundle = await self._bundle(facts, order)
         in_force = facts.applied.order if facts.applied else None
         if in_force is None or facts.digest is None or in_force.bundle != facts.configured_bundle:
             return bundle
@@ -123,9 +137,11 @@ class Configuring:
             return bundle
         return msgspec.structs.replace(bundle, runtime=Runtime(base=facts.digest, commands=commands))
 
-    async def _applied(self, facts: Facts, wish: Stored[ConfigureAmphora], answer: Applied) -> AmphoraConfigured:
+    async def _applied(
+        self, facts: Facts, wish: Stored[ConfigureAmphora], answer: Applied, *, secrets_changed: int
+    ) -> AmphoraConfigured:
         await self._database.write(lambda connection: queries.put_applied(connection, wish))
-        self._acquaintances.of(facts.amphora_id).checked = True
+        self._acquaintances.of(facts.amphora_id).note_checked(secrets_changed=secrets_changed)
         await self._plugging.unplug_all_but(facts, named_ports(wish.order))
         return AmphoraConfigured(
             amphora_id=facts.amphora_id,

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from actium_shared.commands.compute import AmphoraOrder, BootAmphora, ConfigureAmphora, DeleteAmphora
 from actium_shared.events.network import Port
-from actium_shared.ids import AmphoraId, ApplianceId, PortId
+from actium_shared.ids import AmphoraId, ApplianceId, PortId, SecretRef
 
 O_co = TypeVar("O_co", bound=AmphoraOrder, covariant=True)
 
@@ -71,3 +71,10 @@ class Facts:
 
 def named_ports(order: ConfigureAmphora) -> frozenset[PortId]:
     return frozenset((order.vip_port_id, *order.member_ports.values()))
+
+
+def named_secrets(order: ConfigureAmphora) -> frozenset[SecretRef]:
+    """Give every secret that is named, whether it is needed now or not."""
+    listeners = (listener.secret_refs for wish in order.load_balancers for listener in wish.listeners)
+    pools = (each.pool.secret_refs for wish in order.load_balancers for each in wish.pools)
+    return frozenset[SecretRef]().union(*listeners, *pools)

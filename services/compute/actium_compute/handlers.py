@@ -1,16 +1,33 @@
-"""Which orders compute takes: each is put into the table and its amphora's worker is woken. The work is done elsewhere."""
+"""
+Which messages compute takes. An order is put into the table and its amphora's worker is woken: the work is done elsewhere.
+
+Asks are about secrets, and are answered at once.
+"""
 
 from collections.abc import Callable, Mapping
 from functools import partial
 
 from actium_compute.facts import Stored
 from actium_compute.read_model import queries
+from actium_compute.read_model.projections import OWN
+from actium_compute.secret_keeping import SecretKeeper
+from actium_compute.secret_use import Secrets
+from actium_shared.bus import Answer, Question
 from actium_shared.clock import Clock
-from actium_shared.commands.compute import AmphoraOrder, BootAmphora, ConfigureAmphora, DeleteAmphora
+from actium_shared.commands.compute import (
+    AmphoraOrder,
+    BootAmphora,
+    CheckSecrets,
+    ConfigureAmphora,
+    DeleteAmphora,
+    DeleteSecret,
+    FindSealingKey,
+    PutSecret,
+)
 from actium_shared.errors import PermanentError
-from actium_shared.message import Order
-from actium_shared.read_model import Database
-from actium_shared.service import OrderHandler
+from actium_shared.message import Order, Position, Reply
+from actium_shared.read_model import Database, Positions
+from actium_shared.service import OrderHandler, within_request
 from actium_shared.telemetry import correlation_id, traceparent
 
 ORDERS: tuple[type[AmphoraOrder], ...] = (BootAmphora, ConfigureAmphora, DeleteAmphora)
@@ -29,3 +46,22 @@ async def take_order(database: Database, wake: Callable[[str], None], clock: Clo
     )
     if await database.write(lambda connection: queries.put_order(connection, stored)):
         wake(order.amphora_id)
+
+
+def asks(keeper: SecretKeeper, secrets: Secrets, positions: Positions) -> Answer:
+    """Give what answers every ask."""
+
+    async def answer(question: Question) -> Reply:
+        match question.command:
+            case FindSealingKey():
+                return keeper.sealing_key()
+            case PutSecret() as command:
+                return await keeper.put(question, command)
+            case DeleteSecret() as command:
+                return await keeper.delete(question, command)
+            case CheckSecrets() as command:
+                return await secrets.check(command, position=Position(OWN, positions.of(OWN)))
+            case command:
+                raise PermanentError(f"no handler for {command.TYPE}")
+
+    return within_request(answer)

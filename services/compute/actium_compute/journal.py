@@ -1,11 +1,13 @@
-"""Compute's own log: append what became of an amphora, and go on when the own tables contain it. No decision here."""
+"""Compute's own log: append what became of an amphora or a secret, and go on when the own tables have it. No decision here."""
 
 from actium_compute.facts import Facts
 from actium_compute.read_model.projections import NETWORK, OWN
 from actium_shared import journal, streams
 from actium_shared.clock import Clock
 from actium_shared.event_store import EventStore
-from actium_shared.message import Event, WorkCause
+from actium_shared.events.secret import SecretEvent
+from actium_shared.ids import SecretRef
+from actium_shared.message import CommandCause, Event, Position, WorkCause
 from actium_shared.read_model import Positions, Projector
 
 
@@ -34,6 +36,13 @@ class Journal:
             reads={stream: self._positions.of(stream) for stream in (OWN, NETWORK)},
             causation_id=order_id,
         )
+
+    async def append_secret(
+        self, ref: SecretRef, event: SecretEvent, *, cause: CommandCause, expected: int, deadline: float
+    ) -> Position:
+        """Append what was decided on a secret; raises as `append`."""
+        subject = streams.event_subject("compute", "secret", ref)
+        return await self._journal.append(subject, [event], cause=cause, expected=expected, deadline=deadline)
 
     async def catch_up(self) -> None:
         """Read both streams to their ends: before that nothing may be decided."""

@@ -1,9 +1,11 @@
-"""What compute needs from a world: machines, and a way to their agents. Adapters are in `adapters`."""
+"""What compute needs from a world: machines, a way to their agents, and secrets. Adapters are in `adapters`."""
 
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from actium_shared.ids import SecretRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,5 +123,34 @@ class ManagementNetwork(Protocol):
 
         Raises:
             RetryableError: the address is not there (yet) or taken.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """
+    What one reference leads to, as PEM texts; which of them are there depends on what was stored.
+
+    A certificate comes with its key and the intermediates that its chain needs, leaf's issuer first, without the root.
+    """
+
+    certificate_pem: bytes = b""
+    private_key_pem: bytes = field(default=b"", repr=False)
+    intermediates_pem: bytes = b""
+    ca_pem: bytes = b""
+    crl_pem: bytes = b""
+
+
+class SecretStore(Protocol):
+    """Where secrets are kept. What is read is held in memory no longer than a rendering takes."""
+
+    async def read(self, ref: SecretRef) -> Secret:
+        """
+        Give what is stored under the reference now.
+
+        Raises:
+            RetryableError: the store does not answer.
+            PermanentError: nothing is stored there, or it cannot be understood; the message names the reference.
         """
         ...

@@ -3,6 +3,7 @@
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from actium_shared.embedded import fabric_namespace
 from actium_shared.errors import SettingsError
@@ -18,12 +19,14 @@ class ComputeSettings(Settings):
     images_folder: Path
     amphorae_folder: Path
     authority_folder: Path
+    secrets_folder: Path
     heartbeat_master_key_file: Path
     relay_addresses: tuple[str, ...]
     fabric_namespace: str = ""
     heartbeat_interval_s: float = 1.0
     hosts: tuple[str, ...] = ("host-1", "host-2", "host-3")
     amphora_driver: str = "haproxy"
+    world_kind: Literal["embedded", "noop"] = "embedded"
 
     @property
     def fabric(self) -> str:

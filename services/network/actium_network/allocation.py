@@ -4,12 +4,14 @@ Which address a VIP or a port gets, and which wishes are refused. Pure: nothing 
 Addresses travel as text in their canonical form, so that equal ones are equal strings.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from itertools import islice
+from types import MappingProxyType
 
-from actium_shared.commands.network import PortWish, ReserveVip, SettlePorts
+from actium_network.ports import ExistingPort
+from actium_shared.commands.network import AdditionalVip, PortWish, ReserveVip, SettlePorts
 from actium_shared.embedded import mac_of
 from actium_shared.events.network import Network, Port, Subnet, VipReserved
 from actium_shared.ids import PortId, SubnetId, derived_id
@@ -17,6 +19,7 @@ from actium_shared.message import Reason, Rejected
 from actium_shared.wishes import Vip
 
 MANAGEMENT = "management"
+ADDITIONAL = "additional_vips"
 
 ADDRESSES_PER_LOAD_BALANCER = 2
 """The VIP and its amphora's own: a subnet that is chosen for the caller has room for both."""
@@ -53,6 +56,7 @@ class Reservation:
     state: str
     project_id: str
     vip: Vip | None
+    additional_vips: tuple[Vip, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,17 +68,27 @@ class Settlement:
     surplus: tuple[PortId, ...]
 
 
-def reserve_vip(command: ReserveVip, space: Space, known: Reservation | None) -> tuple[VipReserved, ...] | Rejected:
-    """Decide on a VIP; nothing when it is reserved already as wished."""
+def reserve_vip(
+    command: ReserveVip,
+    space: Space,
+    known: Reservation | None,
+    *,
+    port: ExistingPort | None = None,
+    additional_ports: Mapping[PortId, ExistingPort] = MappingProxyType({}),
+) -> tuple[VipReserved, ...] | Rejected:
+    """
+    Decide on a VIP and the additional ones; nothing when they are reserved already as wished.
+
+    `port` and `additional_ports` are those that the command names and somebody else made.
+    """
     if known is None:
-        vip = _choose(command, space)
-        return vip if isinstance(vip, Rejected) else (_reserved(command, vip),)
+        return _reserve(command, space, port, additional_ports)
     if known.vip is None:
         return _conflict(f"Load balancer {command.load_balancer_id} has been deleted.", "id")
-    if not _fits(command, known.project_id, known.vip):
+    if not _fits(command, known.project_id, known.vip) or not _fits_additional(command, known.additional_vips):
         has = f"{known.vip.address} of subnet {known.vip.subnet_id}"
         return _conflict(f"Load balancer {command.load_balancer_id} has {has}; this asks for another VIP.", "id")
-    return () if known.state == "reserved" else (_reserved(command, known.vip),)
+    return () if known.state == "reserved" else (_reserved(command, known.vip, known.additional_vips),)
 
 
 def settle_ports(order: SettlePorts, space: Space, *, present: Mapping[PortId, Port | None]) -> Settlement:
@@ -101,20 +115,32 @@ def find_subnet(subnet_id: SubnetId, space: Space, *, field: str = "subnet_id") 
     return found
 
 
-def _choose(command: ReserveVip, space: Space) -> Vip | Rejected:
-    if command.port_id is not None:
+def _reserve(
+    command: ReserveVip, space: Space, port: ExistingPort | None, additional_ports: Mapping[PortId, ExistingPort]
+) -> tuple[VipReserved, ...] | Rejected:
+    vip = _choose(command, space, port)
+    if isinstance(vip, Rejected):
+        return vip
+    additional = _choose_additional(command, space, vip, ports=additional_ports)
+    return additional if isinstance(additional, Rejected) else (_reserved(command, vip, additional),)
+
+
+def _choose(command: ReserveVip, space: Space, port: ExistingPort | None) -> Vip | Rejected:
+    if command.port_id is not None and port is None:
         return _invalid(f"Port {command.port_id} not found.", "vip_port_id")
-    found = _choose_subnet(command, space)
+    found = (
+        find_subnet(SubnetId(port.subnet_id), space, field="vip_port_id") if port else _choose_subnet(command, space)
+    )
     if isinstance(found, Rejected):
         return found
     network, subnet = found
-    address = _choose_address(command.address, subnet, space)
+    address = _choose_address(port.address if port else command.address, subnet, space)
     if isinstance(address, Rejected):
         return address
     return Vip(
         address=address,
         prefix_length=ip_network(subnet.cidr).prefixlen,
-        port_id=PortId(derived_id("vip-port", command.load_balancer_id)),
+        port_id=PortId(port.port_id if port else derived_id("vip-port", command.load_balancer_id)),
         subnet_id=subnet.id,
         network_id=network.id,
         gateway=subnet.gateway,
@@ -151,17 +177,19 @@ def _choose_in_network(network: Network, address: str | None, space: Space) -> t
     )
 
 
-def _choose_address(asked: str | None, subnet: Subnet, space: Space) -> str | Rejected:
+def _choose_address(
+    asked: str | None, subnet: Subnet, space: Space, *, fields: tuple[str, str] = ("vip_subnet_id", "vip_address")
+) -> str | Rejected:
     if asked is None:
         address = next(space.free(subnet), None)
         if address is None:
-            return _conflict(f"Subnet {subnet.id} has no free address.", "vip_subnet_id")
+            return _conflict(f"Subnet {subnet.id} has no free address.", fields[0])
         return address
     if problem := _problem(asked, subnet):
-        return _invalid(f"{asked} cannot be a VIP: {problem}.", "vip_address")
+        return _invalid(f"{asked} cannot be a VIP: {problem}.", fields[1])
     address = str(ip_address(asked))
     if address in space.taken.get(subnet.id, frozenset()):
-        return _conflict(f"{address} of subnet {subnet.id} is in use.", "vip_address")
+        return _conflict(f"{address} of subnet {subnet.id} is in use.", fields[1])
     return address
 
 
@@ -187,6 +215,7 @@ def _is_in(address: str, cidr: IPv4Network | IPv6Network) -> bool:
 
 
 def _canonical(address: str | None) -> str | None:
+    """Give an address as it is written here; what is none is left as it is."""
     try:
         return None if address is None else str(ip_address(address))
     except ValueError:
@@ -199,12 +228,87 @@ def _fits(command: ReserveVip, project_id: str, vip: Vip) -> bool:
         (command.subnet_id, vip.subnet_id),
         (command.network_id, vip.network_id),
         (_canonical(command.address), vip.address),
+        (command.port_id, vip.port_id),
     )
-    return command.port_id is None and all(wish is None or wish == has for wish, has in asked)
+    return all(wish is None or wish == has for wish, has in asked)
 
 
-def _reserved(command: ReserveVip, vip: Vip) -> VipReserved:
-    return VipReserved(load_balancer_id=command.load_balancer_id, project_id=command.project_id, vip=vip)
+def _reserved(command: ReserveVip, vip: Vip, additional: tuple[Vip, ...]) -> VipReserved:
+    return VipReserved(
+        load_balancer_id=command.load_balancer_id, project_id=command.project_id, vip=vip, additional_vips=additional
+    )
+
+
+def _choose_additional(
+    command: ReserveVip, space: Space, first: Vip, *, ports: Mapping[PortId, ExistingPort]
+) -> tuple[Vip, ...] | Rejected:
+    """Give each wished VIP its address. `ports` are those that somebody made and the command names."""
+    space = _with_taken(space, first)
+    vips: list[Vip] = []
+    for wish in command.additional:
+        vip = _choose_one_more(command, wish, space, first, ports=ports)
+        if isinstance(vip, Rejected):
+            return vip
+        if vip.subnet_id in {first.subnet_id, *(other.subnet_id for other in vips)}:
+            return _invalid(f"Subnet {vip.subnet_id} is named twice; each VIP needs a subnet of its own.", ADDITIONAL)
+        vips.append(vip)
+    return tuple(vips)
+
+
+def _fits_additional(command: ReserveVip, has: Sequence[Vip]) -> bool:
+    """Whether these are the VIPs that the command wishes for."""
+    wishes = command.additional
+    return len(wishes) == len(has) and all(
+        wish.subnet_id == vip.subnet_id
+        and _canonical(wish.address) in (None, vip.address)
+        and wish.port_id in (None, vip.port_id)
+        for wish, vip in zip(wishes, has, strict=True)
+    )
+
+
+def _choose_one_more(
+    command: ReserveVip, wish: AdditionalVip, space: Space, first: Vip, *, ports: Mapping[PortId, ExistingPort]
+) -> Vip | Rejected:
+    found = find_subnet(wish.subnet_id, space, field=ADDITIONAL)
+    if isinstance(found, Rejected):
+        return found
+    network, subnet = found
+    if network.id != first.network_id:
+        return _invalid(f"Subnet {subnet.id} is not of network {first.network_id}, where the first VIP is.", ADDITIONAL)
+    asked = _asked(wish, subnet, ports)
+    if isinstance(asked, Rejected):
+        return asked
+    address = _choose_address(asked, subnet, space, fields=(ADDITIONAL, ADDITIONAL))
+    if isinstance(address, Rejected):
+        return address
+    return Vip(
+        address=address,
+        prefix_length=ip_network(subnet.cidr).prefixlen,
+        port_id=wish.port_id or PortId(derived_id("vip-port", command.load_balancer_id, subnet.id)),
+        subnet_id=subnet.id,
+        network_id=network.id,
+        gateway=subnet.gateway,
+    )
+
+
+def _asked(wish: AdditionalVip, subnet: Subnet, ports: Mapping[PortId, ExistingPort]) -> str | None | Rejected:
+    """Give the address that is wished for; a port that is named has one already."""
+    if wish.port_id is None:
+        return wish.address
+    if (port := ports.get(wish.port_id)) is None:
+        return _invalid(f"Port {wish.port_id} not found.", ADDITIONAL)
+    if port.subnet_id != subnet.id or _canonical(wish.address) not in (None, port.address):
+        return _invalid(
+            f"Port {wish.port_id} has {port.address} of subnet {port.subnet_id}, not what is wished for.", ADDITIONAL
+        )
+    return port.address
+
+
+def _with_taken(space: Space, vip: Vip) -> Space:
+    """The first VIP's address is promised only after all are chosen."""
+    taken: dict[SubnetId, frozenset[str]] = dict(space.taken)
+    taken[vip.subnet_id] = taken.get(vip.subnet_id, frozenset()) | {vip.address}
+    return replace(space, taken=taken)
 
 
 def _new_port(wish: PortWish, space: Space, given: Mapping[SubnetId, set[str]]) -> Port | str:

@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from actium_network.orders import Orders
 from actium_network.reservations import Reservations
+from actium_network.survey import Survey
 from actium_shared.bus import Question
-from actium_shared.commands.network import FindSubnet, ReleaseVip, ReserveVip, SettlePorts
+from actium_shared.commands.network import FindNetworkObjects, FindSubnet, ReleaseVip, ReserveVip, SettlePorts
 from actium_shared.errors import PermanentError
 from actium_shared.message import Order, Reply
 from actium_shared.service import OrderHandler
@@ -20,7 +21,7 @@ def orders(take: Orders) -> Mapping[type[Order], OrderHandler]:
     return {ReleaseVip: take.take_release, SettlePorts: take.take_settlement}
 
 
-def asks(reservations: Reservations) -> Callable[[Question], Awaitable[Reply]]:
+def asks(reservations: Reservations, survey: Survey) -> Callable[[Question], Awaitable[Reply]]:
     """Give what answers every ask."""
 
     async def answer(question: Question) -> Reply:
@@ -29,6 +30,8 @@ def asks(reservations: Reservations) -> Callable[[Question], Awaitable[Reply]]:
                 return await reservations.reserve(question, command)
             case FindSubnet() as command:
                 return await reservations.find_subnet(command)
+            case FindNetworkObjects() as command:
+                return await survey.find_objects(command)
             case command:
                 raise PermanentError(f"no handler for {command.TYPE}")
 

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 from actium_network import discovery, handlers, migrations
 from actium_network.adapters import fabric_file
+from actium_network.adapters.fabric_file import FabricPlan
 from actium_network.adapters.netlink import NetlinkFabric
+from actium_network.adapters.noop import NoopFabric
 from actium_network.journal import Journal
 from actium_network.making import PortMaker
 from actium_network.orders import Orders
@@ -15,6 +17,7 @@ from actium_network.read_model.tables import POSITIONS
 from actium_network.reservations import Reservations
 from actium_network.settings import NetworkSettings
 from actium_network.settlements import Settlements
+from actium_network.survey import Survey
 from actium_network.workers import Workers
 from actium_shared.bus import Bus
 from actium_shared.clock import Clock, SystemClock
@@ -26,12 +29,22 @@ from actium_shared.service import Service, connect
 
 
 async def main(settings: NetworkSettings) -> None:
-    """Be the network service of the embedded world."""
+    """Be the network service of one of the worlds that this machine can have by itself."""
     plan = fabric_file.read(settings.fabric_file)
     if plan.world != settings.world_name:
         raise SettingsError(f"fabric file {settings.fabric_file} is of world {plan.world}, not {settings.world_name}")
     async with connect("network", settings) as bus:
-        await serve(settings, bus, driver=NetlinkFabric(plan), store=JetStreamEventStore(bus))
+        await serve(settings, bus, driver=world(settings, plan), store=JetStreamEventStore(bus))
+
+
+def world(settings: NetworkSettings, plan: FabricPlan) -> NetworkDriver:
+    """Give the world that the settings name."""
+    match settings.world_kind:
+        case "embedded":
+            return NetlinkFabric(plan)
+        case "noop":
+            named_file = settings.noop_file or settings.fabric_file.with_name("noop-networks.jsonl")
+            return NoopFabric([network.as_network(plan.world) for network in plan.networks], named_file)
 
 
 async def serve(
@@ -86,8 +99,14 @@ class App:
         await self._journal.catch_up(OWN)
         kept = discovery.kept_addresses(seen)
         allocating = asyncio.Lock()
+        survey = Survey(driver=self._maker.driver, database=self._database, journal=self._journal)
         reservations = Reservations(
-            database=self._database, journal=self._journal, kept=kept, allocating=allocating, clock=self._clock
+            database=self._database,
+            journal=self._journal,
+            survey=survey,
+            kept=kept,
+            allocating=allocating,
+            clock=self._clock,
         )
         settlements = Settlements(
             database=self._database, journal=self._journal, maker=self._maker, kept=kept, allocating=allocating
@@ -99,7 +118,7 @@ class App:
         async def work() -> None:
             await discovery.discover(seen, self._database, self._journal)
             await discovery.restore_ports(self._maker, self._database)
-            await self._bus.serve_asks("network", handlers.asks(reservations))
+            await self._bus.serve_asks("network", handlers.asks(reservations, survey))
             await orders.resume()
             self._is_serving = True
             async with asyncio.TaskGroup() as group:

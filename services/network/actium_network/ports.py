@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
+
+ObjectKind = Literal["security group", "QoS policy"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,16 @@ class PortWish:
     prefix_length: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExistingPort:
+    """A port that somebody else made, and the address that it has."""
+
+    port_id: str
+    network_id: str
+    subnet_id: str
+    address: str
+
+
 class NetworkDriver(Protocol):
     """
     Networks and ports of one world.
@@ -62,6 +74,24 @@ class NetworkDriver(Protocol):
 
     async def networks(self) -> Sequence[Network]:
         """Give all networks with their subnets, in a stable order."""
+        ...
+
+    async def find(
+        self, *, network_id: str | None, subnet_id: str | None, address: str | None = None, timeout_s: float
+    ) -> Network | None:
+        """
+        Give the one network that is meant, with all its subnets; one that was made since `networks` was asked, too.
+
+        None where there is none, or it does not have that subnet. `address` is what somebody wishes for in it.
+        """
+        ...
+
+    async def find_port(self, port_id: str, *, timeout_s: float) -> ExistingPort | None:
+        """Give a port that is not of our making, None where there is none."""
+        ...
+
+    async def has_object(self, kind: ObjectKind, object_id: str, *, timeout_s: float) -> bool:
+        """Tell whether there is such a thing."""
         ...
 
     async def create_port(self, port: PortWish, *, timeout_s: float) -> None:

@@ -9,15 +9,17 @@ import sqlalchemy as sa
 from actium_network import allocation
 from actium_network.journal import Journal, vip_subject
 from actium_network.orders import context_of
+from actium_network.ports import ExistingPort
 from actium_network.read_model import queries
 from actium_network.read_model.projections import OWN, PLANNER
 from actium_network.read_model.queries import Kept
+from actium_network.survey import Survey
 from actium_shared.bus import Question
 from actium_shared.clock import Clock
 from actium_shared.commands.network import FindSubnet, ReleaseVip, ReserveVip, VipReservation
 from actium_shared.errors import RetryableError, VersionConflictError
 from actium_shared.events.network import VipReleased, VipReserved
-from actium_shared.ids import LoadBalancerId
+from actium_shared.ids import LoadBalancerId, PortId, SubnetId
 from actium_shared.message import Accepted, ClockCause, CommandCause, Position, Rejected
 from actium_shared.read_model import Database
 
@@ -30,15 +32,25 @@ class Reservations:
     """Answers asks for VIPs and subnets. `allocating` is held wherever free addresses are chosen."""
 
     def __init__(
-        self, *, database: Database, journal: Journal, kept: Kept, allocating: asyncio.Lock, clock: Clock
+        self,
+        *,
+        database: Database,
+        journal: Journal,
+        survey: Survey,
+        kept: Kept,
+        allocating: asyncio.Lock,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._journal = journal
+        self._survey = survey
         self._kept = kept
         self._allocating = allocating
         self._clock = clock
 
     async def find_subnet(self, command: FindSubnet) -> Accepted | Rejected:
+        await self._survey.learn([command.subnet_id])
+
         def query(connection: sa.Connection) -> Accepted | Rejected:
             space = queries.space(connection, kept={}, subnet_ids=[command.subnet_id])
             found = allocation.find_subnet(command.subnet_id, space)
@@ -47,6 +59,11 @@ class Reservations:
         return await self._database.read(query)
 
     async def reserve(self, question: Question, command: ReserveVip) -> VipReservation | Rejected:
+        await self._survey.learn(
+            [command.subnet_id, *(each.subnet_id for each in command.additional)],
+            network_id=command.network_id,
+            address=command.address,
+        )
         for _ in range(MAX_RACES - 1):
             try:
                 async with self._allocating:
@@ -60,13 +77,22 @@ class Reservations:
         if self._clock.monotonic() > question.deadline:
             raise RetryableError(f"{command.load_balancer_id} waited too long for its turn")
         subject = vip_subject(command.load_balancer_id)
+        port = await self._survey.port(command.port_id)
+        additional_ports = await self._additional_ports(command)
 
         def decide(connection: sa.Connection) -> tuple[tuple[VipReserved, ...] | Rejected, int]:
             space = queries.space(
-                connection, kept=self._kept, network_id=command.network_id, subnet_ids=[command.subnet_id]
+                connection,
+                kept=self._kept,
+                network_id=command.network_id,
+                subnet_ids=[
+                    command.subnet_id,
+                    SubnetId(port.subnet_id) if port else None,
+                    *(wish.subnet_id for wish in command.additional),
+                ],
             )
             known = queries.reservation(connection, command.load_balancer_id)
-            decision = allocation.reserve_vip(command, space, known)
+            decision = allocation.reserve_vip(command, space, known, port=port, additional_ports=additional_ports)
             if not isinstance(decision, Rejected):
                 self._promise(connection, command, decision)
             return decision, queries.sequence(connection, subject)
@@ -86,17 +112,23 @@ class Reservations:
             )
         return await self._answer(command.load_balancer_id, position)
 
+    async def _additional_ports(self, command: ReserveVip) -> dict[PortId, ExistingPort]:
+        named = [wish.port_id for wish in command.additional if wish.port_id is not None]
+        found = {port_id: await self._survey.port(port_id) for port_id in named}
+        return {port_id: port for port_id, port in found.items() if port is not None}
+
     def _promise(self, connection: sa.Connection, command: ReserveVip, decision: tuple[VipReserved, ...]) -> None:
         now = self._clock.now()
         queries.touch_vip(connection, command.load_balancer_id, now=now)
         for event in decision:
-            queries.claim_vip(connection, command.load_balancer_id, event.vip, project_id=command.project_id, now=now)
+            vips = (event.vip, *event.additional_vips)
+            queries.claim_vip(connection, command.load_balancer_id, vips, project_id=command.project_id, now=now)
 
     async def _answer(self, load_balancer_id: LoadBalancerId, position: Position) -> VipReservation:
         known = await self._database.read(lambda connection: queries.reservation(connection, load_balancer_id))
         if known is None or known.vip is None:
             raise RetryableError(f"the VIP of {load_balancer_id} was released while it was reserved")
-        return VipReservation(vip=known.vip, position=position)
+        return VipReservation(vip=known.vip, position=position, additional_vips=known.additional_vips)
 
     async def work_release(self, load_balancer_id: str) -> None:
         """
@@ -149,7 +181,7 @@ class Reservations:
             due = queries.unclaimed_vips(connection, asked_before=self._clock.now() - after)
             vip = next((vip for vip in due if vip.load_balancer_id == load_balancer_id), None)
             if vip is not None and vip.state == "claimed":
-                queries.forget_vip(connection, load_balancer_id, vip.port_id)
+                queries.forget_vip(connection, load_balancer_id)
             return vip, queries.sequence(connection, vip_subject(load_balancer_id))
 
         vip, expected = await self._database.write(look_again)

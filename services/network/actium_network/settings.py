@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from actium_shared.settings import Settings
 
@@ -17,6 +18,10 @@ class NetworkSettings(Settings):
     database_url: str
     fabric_file: Path
     world_name: str
+    world_kind: Literal["embedded", "noop"] = "embedded"
+    noop_file: Path | None = None
+    """Where a noop world remembers what somebody named in it; beside the fabric file unless said otherwise."""
+
     vip_lapse_s: float = 60.0
     vip_lapse_check_s: float = 5.0
     port_timeout_s: float = 10.0

@@ -7,12 +7,12 @@ replies. `stream_settings`: what the server is told of a stream.
 
 from typing import Self
 
-from actium_shared.bus.asks import ASK_TIMEOUT_S, Asks, Question
+from actium_shared.bus.asks import ASK_TIMEOUT_S, Answer, Asks, Question
 from actium_shared.bus.feeds import Feeds
 from actium_shared.bus.jetstream import ApiError
 from actium_shared.bus.pull import Delivery
 
-__all__ = ["ASK_TIMEOUT_S", "ApiError", "Bus", "Delivery", "Question"]
+__all__ = ["ASK_TIMEOUT_S", "Answer", "ApiError", "Bus", "Delivery", "Question"]
 
 
 class Bus(Feeds, Asks):

@@ -4,6 +4,7 @@ API as asks, to keep secrets and to say whether they can be used.
 """
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import ClassVar
 
 from actium_shared.ids import AmphoraId, ApplianceId, PortId, ProjectId, SecretRef, SubnetId
@@ -75,6 +76,14 @@ class DeleteAmphora(AmphoraOrder, frozen=True, kw_only=True):
         return f"{self.TYPE}/{self.amphora_id}/1"
 
 
+class SecretKind(StrEnum):
+    """What a secret is, and what it can be wanted for: a certificate comes with its key."""
+
+    CERTIFICATE = "certificate"
+    CA = "ca"
+    CRL = "crl"
+
+
 class SecretCommand(Command, frozen=True, kw_only=True):
     """Base of what is asked about secrets."""
 
@@ -102,7 +111,8 @@ class PutSecret(SecretCommand, frozen=True, kw_only=True):
     """
     Keep a secret, or replace what is under its reference. Answered by `Accepted` or `Rejected`.
 
-    `sealed` is the content (PEM or PKCS#12) in a box that only compute can open; it is never recorded.
+    `sealed` is the content (PEM or PKCS#12) in a box that only compute can open; it is never recorded. `kind` is what it
+    must be: certificate, ca or crl; empty, it is what it is.
     """
 
     TYPE: ClassVar[str] = "secret.put"
@@ -110,6 +120,12 @@ class PutSecret(SecretCommand, frozen=True, kw_only=True):
     secret_ref: SecretRef
     name: str
     sealed: bytes
+    kind: str = ""
+
+
+def sealing_context(project_id: ProjectId, secret_ref: SecretRef) -> bytes:
+    """Give what the box of a `PutSecret` is bound to: it puts nothing into another place."""
+    return f"secret.put\n{project_id}\n{secret_ref}".encode()
 
 
 class DeleteSecret(SecretCommand, frozen=True, kw_only=True):

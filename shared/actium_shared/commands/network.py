@@ -54,6 +54,18 @@ class FindSubnet(Command, frozen=True, kw_only=True):
     subnet_id: SubnetId
 
 
+class FindNetworkObjects(Command, frozen=True, kw_only=True):
+    """Do these security groups, and this QoS policy, exist? Answered by `Accepted`, or `Rejected` with `INVALID`."""
+
+    TYPE: ClassVar[str] = "network-objects.find"
+    SERVICE: ClassVar[str] = "network"
+    TARGET: ClassVar[str] = "load_balancer_id"
+
+    load_balancer_id: LoadBalancerId
+    security_group_ids: tuple[str, ...] = ()
+    qos_policy_id: str | None = None
+
+
 class ReleaseVip(Order, frozen=True, kw_only=True):
     """Give the address back; sent by the planner when nothing of the load balancer serves any more."""
 
@@ -96,5 +108,5 @@ class SettlePorts(Order, frozen=True, kw_only=True):
         return f"{self.TYPE}/{self.amphora_id}/{self.revision}"
 
 
-COMMANDS = (ReserveVip, FindSubnet, ReleaseVip, SettlePorts)
+COMMANDS = (ReserveVip, FindSubnet, FindNetworkObjects, ReleaseVip, SettlePorts)
 REPLIES = (VipReservation,)

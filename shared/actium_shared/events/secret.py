@@ -21,7 +21,8 @@ class SecretStored(SecretEvent, frozen=True, kw_only=True):
     """
     Stored for the first time, or with new content. `kind`: certificate, ca or crl.
 
-    `digest` is a keyed one of the content: it shows a change and gives nothing away. `expires_at`: of a certificate.
+    `digest` is a keyed one of the content: it shows a change and gives nothing away. `expires_at`: when the certificate
+    ends, the first of a bundle's authorities, or when the next CRL is due.
     """
 
     TYPE: ClassVar[str] = "secret.stored"

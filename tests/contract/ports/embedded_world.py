@@ -45,6 +45,12 @@ host = "198.18.{third}.2"
 pool = ["198.18.{third}.100", "198.18.{third}.250"]
 routed = true
 
+[networks.ipv6]
+cidr = "fd42:0:{third}::/64"
+gateway = "fd42:0:{third}::1"
+host = "fd42:0:{third}::2"
+pool = ["fd42:0:{third}::1000", "fd42:0:{third}::ffff"]
+
 [[networks]]
 name = "tenant-a"
 role = "tenant"
@@ -52,6 +58,11 @@ cidr = "10.1.0.0/24"
 gateway = "10.1.0.1"
 pool = ["10.1.0.100", "10.1.0.250"]
 routed = true
+
+[networks.ipv6]
+cidr = "fd42:1:{third}::/64"
+gateway = "fd42:1:{third}::1"
+pool = ["fd42:1:{third}::1000", "fd42:1:{third}::ffff"]
 
 [[networks]]
 name = "island"

@@ -236,12 +236,10 @@ async def test_bad_input_is_refused_by_name(world: World) -> None:
     fault(await world.client.put(f"{LBAAS}/pools/{pool['id']}", json=create_only), 400, "pool", "protocol")
 
 
-async def test_what_cannot_be_done_yet_is_refused_as_such(world: World) -> None:
+async def test_what_the_data_plane_cannot_carry_is_refused_as_such(world: World) -> None:
     created = await make(world)
-    listener = {"loadbalancer_id": created["id"], "protocol": "UDP", "protocol_port": 53}
-    fault(await world.client.post(f"{LBAAS}/listeners", json={"listener": listener}), 501, "UDP", "actium")
-    pool = {"loadbalancer_id": created["id"], "protocol": "HTTP", "lb_algorithm": "SOURCE_IP_PORT"}
-    fault(await world.client.post(f"{LBAAS}/pools", json={"pool": pool}), 501, "SOURCE_IP_PORT")
+    listener = {"loadbalancer_id": created["id"], "protocol": "SCTP", "protocol_port": 53}
+    fault(await world.client.post(f"{LBAAS}/listeners", json={"listener": listener}), 501, "SCTP")
 
 
 async def test_a_taken_port_and_a_second_monitor_are_conflicts(world: World) -> None:
@@ -319,7 +317,6 @@ async def test_lists_are_filtered_sorted_and_paged(world: World) -> None:
 
 async def test_empty_collections_and_defaults_are_there(world: World) -> None:
     for path, key, links in (
-        ("l7policies", "l7policies", "l7policies_links"),
         ("flavors", "flavors", "flavors_links"),
         ("flavorprofiles", "flavorprofiles", "flavorprofile_links"),
         ("availabilityzones", "availability_zones", "availability_zones_links"),
@@ -328,8 +325,8 @@ async def test_empty_collections_and_defaults_are_there(world: World) -> None:
     quota = (await world.client.get(f"{LBAAS}/quotas/someone")).json()["quota"]
     assert (quota["load_balancer"], quota["health_monitor"], quota["project_id"]) == (-1, -1, "someone")
     assert (await world.client.get(f"{LBAAS}/quotas/defaults")).json()["quota"]["member"] == -1
-    (provider,) = (await world.client.get(f"{LBAAS}/providers")).json()["providers"]
-    assert provider["name"] == "actium"
+    providers = (await world.client.get(f"{LBAAS}/providers")).json()["providers"]
+    assert "actium" in {each["name"] for each in providers}
 
 
 async def test_the_project_is_the_callers_unless_the_body_says_otherwise(world: World) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,8 +17,15 @@ from actium_planner.main import main as planner_main
 from actium_planner.settings import PlannerSettings
 from actium_shared import tasks
 from actium_shared.bus import Bus, Question
-from actium_shared.commands.compute import BootAmphora, ConfigureAmphora, DeleteAmphora
-from actium_shared.commands.network import FindSubnet, ReleaseVip, ReserveVip, SettlePorts, VipReservation
+from actium_shared.commands.compute import BootAmphora, CheckSecrets, ConfigureAmphora, DeleteAmphora, SecretUse
+from actium_shared.commands.network import (
+    FindNetworkObjects,
+    FindSubnet,
+    ReleaseVip,
+    ReserveVip,
+    SettlePorts,
+    VipReservation,
+)
 from actium_shared.event_store import JetStreamEventStore, commit_envelope
 from actium_shared.events.amphora import (
     AmphoraBooted,
@@ -36,6 +43,7 @@ from builders import PUBLIC, TENANT, an_id, vip
 
 DEADLINE_S = 20.0
 UNKNOWN_SUBNET = an_id("no such subnet")
+UNKNOWN_SECRET = "no such secret"
 
 
 @dataclass
@@ -67,6 +75,7 @@ class Fleet:
         self._network, self._compute = Writer("network", network), Writer("compute", compute)
         self._booted: set[str] = set()
         self.refuses = False
+        self.secrets_asked_for: list[tuple[str, str]] = []
 
     async def answer(self, question: Question) -> Reply:
         match question.command:
@@ -74,11 +83,27 @@ class Fleet:
                 return Rejected(reason=Reason.CONFLICT, detail="203.0.113.66 is taken", field="vip_address")
             case ReserveVip(address=address, load_balancer_id=lb_id):
                 own = vip(address=address or "203.0.113.100", port_id=PortId(derived_id("vip-port", lb_id)))
-                return VipReservation(vip=own, position=Position("EVENTS_NETWORK", 0))
+                more = tuple(
+                    vip(subnet_id=each.subnet_id, address=each.address or "10.1.0.100")
+                    for each in question.command.additional
+                )
+                return VipReservation(vip=own, position=Position("EVENTS_NETWORK", 0), additional_vips=more)
+            case FindNetworkObjects(security_group_ids=(group_id, *_)):
+                return Rejected(reason=Reason.INVALID, detail=f"Security Group {group_id} not found.")
+            case CheckSecrets(uses=uses):
+                return self._check_secrets(uses)
             case FindSubnet(subnet_id=subnet_id) if subnet_id not in (PUBLIC, TENANT):
                 return Rejected(reason=Reason.INVALID, detail=f"Subnet {subnet_id} not found.", field="subnet_id")
             case _:
                 return Accepted(position=Position("EVENTS_NETWORK", 0))
+
+    def _check_secrets(self, uses: Iterable[SecretUse]) -> Reply:
+        for use in uses:
+            self.secrets_asked_for.append((use.field, use.secret_ref))
+            if use.secret_ref == UNKNOWN_SECRET:
+                detail = f"{use.field}: there is no secret {use.secret_ref}."
+                return Rejected(reason=Reason.INVALID, detail=detail, field=use.field)
+        return Accepted(position=Position("EVENTS_COMPUTE", 0))
 
     async def settle(self, order: Order) -> None:
         assert isinstance(order, SettlePorts)
@@ -162,8 +187,8 @@ class World:
 
 
 @asynccontextmanager
-async def running(nats_server: NatsServer, folder: Path) -> AsyncIterator[World]:
-    """Run everything."""
+async def running(nats_server: NatsServer, folder: Path, **api: Any) -> AsyncIterator[World]:
+    """Run everything; `api` are settings of the API."""
     passwords = {}
     for user in ("api", "planner"):
         passwords[user] = folder / user
@@ -171,9 +196,10 @@ async def running(nats_server: NatsServer, folder: Path) -> AsyncIterator[World]
     api_settings = ApiSettings(
         nats_url=nats_server.url,
         nats_password_file=passwords["api"],
-        listen_port=_free_port(),
+        listen_port=free_port(),
         database_url=f"sqlite:///{folder}/api.sqlite",
         facade=True,
+        **api,
     )
     planner_settings = PlannerSettings(nats_url=nats_server.url, nats_password_file=passwords["planner"])
     parts: dict[str, asyncio.Task[None]] = {}
@@ -184,11 +210,12 @@ async def running(nats_server: NatsServer, folder: Path) -> AsyncIterator[World]
         for file in files:
             file.unlink(missing_ok=True)
         parts["api"] = asyncio.create_task(api_main(api_settings))
-        await _answers(client)
+        await answers(client)
 
     async with nats_server.bus("network") as network, nats_server.bus("compute") as compute:
         fleet = Fleet(network, compute)
         await network.serve_asks("network", fleet.answer)
+        await compute.serve_asks("compute", fleet.answer)
         services = (Service("network", network), Service("compute", compute))
         services[0].orders({SettlePorts: fleet.settle, ReleaseVip: fleet.release})
         services[1].orders({BootAmphora: fleet.boot, ConfigureAmphora: fleet.configure, DeleteAmphora: fleet.delete})
@@ -196,14 +223,14 @@ async def running(nats_server: NatsServer, folder: Path) -> AsyncIterator[World]
         parts["planner"] = asyncio.create_task(planner_main(planner_settings))
         parts["api"] = asyncio.create_task(api_main(api_settings))
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{api_settings.listen_port}", timeout=30.0) as client:
-            await _answers(client)
+            await answers(client)
             try:
                 yield World(client=client, fleet=fleet, api_settings=api_settings, restart_api=restart_api)
             finally:
                 await tasks.end(list(parts.values()))
 
 
-async def _answers(client: httpx.AsyncClient) -> None:
+async def answers(client: httpx.AsyncClient) -> None:
     async with asyncio.timeout(DEADLINE_S):
         while True:
             try:
@@ -213,7 +240,7 @@ async def _answers(client: httpx.AsyncClient) -> None:
                 await asyncio.sleep(0.05)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return int(listening.getsockname()[1])

@@ -110,6 +110,7 @@ class Bench:
             images_folder=self.folder,
             amphorae_folder=self.folder,
             authority_folder=self.folder / "authority",
+            secrets_folder=self.folder / "secrets",
             heartbeat_master_key_file=master_key,
             relay_addresses=("127.0.0.1:5555",),
         )

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from actium_compute.adapters.management import PlainManagementNetwork
-from actium_compute.agent_client import AGENT_PORT, AgentClient, Agents, Applied, Outdated, Refused
+from actium_compute.agent_client import AGENT_PORT, AgentClient, AgentClients
+from actium_compute.agents import Applied, Outdated, Refused
 from actium_compute.amphora_drivers.bundle import Bundle
 from actium_compute.amphora_drivers.haproxy import HaproxyDriver
 from actium_compute.authority import Authority, open_authority
@@ -43,11 +44,11 @@ def agent_with(amphora: Amphora, authority: Authority, *, certified_as: str) -> 
 
 
 def client_of(amphora: Amphora, authority: Authority) -> AgentClient:
-    return Agents(PlainManagementNetwork(), authority.client_context).of(amphora.id, amphora.address)
+    return AgentClients(PlainManagementNetwork(), authority.client_context).of(amphora.id, amphora.address)
 
 
 def bundle(number: int) -> Bundle:
-    return HaproxyDriver().render(order(bundle=number), PORTS)
+    return HaproxyDriver().render(order(bundle=number), PORTS, {})
 
 
 async def test_answers_are_values(agent: LoopbackAgent, amphora: Amphora, authority: Authority) -> None:

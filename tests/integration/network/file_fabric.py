@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from actium_network import main as network
+from actium_network.adapters.listed import ListedNetworks
 from actium_network.ports import Network, PortWish, Subnet
 from actium_network.settings import NetworkSettings
 from actium_shared.errors import PermanentError, RetryableError
@@ -34,7 +35,7 @@ NETWORKS = (
 )
 
 
-class FileFabric:
+class FileFabric(ListedNetworks):
     """`NetworkDriver`: a file per port. `failures` are raised by the next calls that make a port."""
 
     def __init__(self, folder: Path, networks: Sequence[Network] = NETWORKS) -> None:

@@ -1,14 +1,12 @@
 """PyPI's `openstack` command against the real api process: token, catalogue and networks come from the facade."""
 
 import asyncio
-import json
 import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -17,49 +15,20 @@ from actium_shared.events.network import Network, NetworkDiscovered, Port, PortC
 from actium_shared.ids import AmphoraId, ApplianceId, NetworkId, PortId, ProjectId, SubnetId
 from actium_shared.testing.nats_server import NatsServer, free_port
 from integration.operator.writing import Life, Log, writing
+from integration.stock_client import StockClient
 
-OPENSTACK = str(Path(sys.executable).parent / "openstack")
 NETWORK_ID = NetworkId("6d3c1a52-6a86-4b0c-8d5e-0d5c3f6f6a01")
 SUBNET_ID = SubnetId("6d3c1a52-6a86-4b0c-8d5e-0d5c3f6f6a02")
 PORT_ID = PortId("6d3c1a52-6a86-4b0c-8d5e-0d5c3f6f6a03")
 
 
-class Client:
-    """The stock client, told of the world as `./actium env` tells it."""
+class Client(StockClient):
+    """The stock client and the process that it asks."""
 
     def __init__(self, url: str, process: Process) -> None:
+        super().__init__(url)
         self.url = url
         self.process = process
-        self._environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("OS_")},
-            "OS_AUTH_TYPE": "password",
-            "OS_AUTH_URL": f"{url}/identity/v3",
-            "OS_IDENTITY_API_VERSION": "3",
-            "OS_USERNAME": "admin",
-            "OS_PASSWORD": "embedded",
-            "OS_PROJECT_NAME": "admin",
-            "OS_USER_DOMAIN_NAME": "Default",
-            "OS_PROJECT_DOMAIN_NAME": "Default",
-            "OS_REGION_NAME": "embedded",
-            "NO_PROXY": "127.0.0.1",
-        }
-
-    async def run(self, *words: str) -> tuple[int | None, str, str]:
-        process = await asyncio.create_subprocess_exec(
-            OPENSTACK, *words, env=self._environment, stdout=PIPE, stderr=PIPE
-        )
-        try:
-            async with asyncio.timeout(60):
-                out, err = await process.communicate()
-        finally:
-            if process.returncode is None:
-                process.kill()
-        return process.returncode, out.decode(), err.decode()
-
-    async def json(self, *words: str) -> Any:
-        code, out, err = await self.run(*words, "-f", "json")
-        assert code == 0, err
-        return json.loads(out)
 
 
 @pytest.fixture

@@ -77,14 +77,15 @@ async def answer(namespace: str | None, address: str, source: str | None = None)
     """Let the amphora's traffic side listen on the address, connect to it from elsewhere, and give what it says."""
     loop = asyncio.get_running_loop()
     assert namespace
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with namespaces.entered(namespace):
-        listener = socket.socket()
+        listener = socket.socket(family)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((address, 8080))
     with listener:
         listener.listen()
         listener.setblocking(False)
-        client = _client(source)
+        client = _client(source, family)
         with client:
             client.setblocking(False)
             async with asyncio.timeout(3):
@@ -95,11 +96,11 @@ async def answer(namespace: str | None, address: str, source: str | None = None)
                 return await loop.sock_recv(client, 10)
 
 
-def _client(namespace: str | None) -> socket.socket:
+def _client(namespace: str | None, family: socket.AddressFamily = socket.AF_INET) -> socket.socket:
     if namespace is None:
-        return socket.socket()
+        return socket.socket(family)
     with namespaces.entered(namespace):
-        return socket.socket()
+        return socket.socket(family)
 
 
 async def test_the_host_reaches_an_interface_on_the_public_network(
@@ -122,6 +123,25 @@ async def test_routed_networks_reach_one_another_through_the_router(
     ip("-n", embedded.traffic_namespace(other), "route", "add", "default", "via", str(public.gateway))
     found = await answer(embedded.traffic_namespace(other), public.pool[0], embedded.traffic_namespace(amphora_id))
     assert found == b"here"
+
+
+async def test_ipv6_leads_from_the_host_to_the_public_network_and_through_the_router(
+    world: World, fabric: NetlinkFabric, machines: NamespaceMachines, amphora_id: str
+) -> None:
+    other = str(uuid.uuid4())
+    await boot(world, fabric, machines, other, address="10.250.1.2")
+    public, tenant = (world.plan.networks[index].ipv6 for index in (1, 2))
+    assert public
+    assert tenant
+    traffic, others = (embedded.traffic_namespace(each) for each in (amphora_id, other))
+    for ends, network, plan in ((traffic, "tenant-a", tenant), (others, "public", public)):
+        machine = amphora_id if ends == traffic else other
+        await plug(machines, machine, await port(world, fabric, network), name="net0", address=f"{plan.pool[0]}/64")
+        ip("-n", ends, "route", "add", "default", "via", str(plan.gateway))
+    await eventually(lambda: "tentative" not in ip("-n", others, "address", "show", "dev", "net0"))
+    await eventually(lambda: "tentative" not in ip("-n", traffic, "address", "show", "dev", "net0"))
+    assert await answer(others, public.pool[0]) == b"here"
+    assert await answer(others, public.pool[0], traffic) == b"here"
 
 
 async def test_a_tenant_may_use_the_very_addresses_of_the_management_network(

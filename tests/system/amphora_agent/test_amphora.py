@@ -420,14 +420,15 @@ def test_fence_silences_the_amphora_and_lifting_it_heals(world):
 
 
 def test_nft_rules_are_loaded_and_refused_ones_come_back(world):
-    rules = b"table ip counted { chain c { type filter hook input priority 0; counter; }; }\n"
+    rules = b"add table inet actium_udp\nadd counter inet actium_udp counted\n"
     files = {"haproxy.cfg": world.config, "nftables.rules": rules}
     assert world.controller.put(bundle(2, world.config, [world.card], files=files)).status == 200
-    assert "table ip counted" in nft(world.sandbox.traffic)
-    files["nftables.rules"] = b"nonsense"
-    answer = world.controller.put(bundle(3, world.config, [world.card], files=files))
-    assert (answer.status, "nonsense" in answer.body["error"]) == (422, True)
-    assert "table ip counted" in nft(world.sandbox.traffic)
+    assert "counter counted" in nft(world.sandbox.traffic)
+    for nonsense in (b"add rule inet actium_udp nonsense drop\n", b"add table ip nonsense\n"):
+        files["nftables.rules"] = rules + nonsense
+        answer = world.controller.put(bundle(3, world.config, [world.card], files=files))
+        assert (answer.status, "nonsense" in answer.body["error"]) == (422, True)
+        assert "counter counted" in nft(world.sandbox.traffic)
 
 
 def test_certificates_are_read_from_the_bundle_and_removed_with_it(world):

@@ -53,9 +53,9 @@ class TestWorld:
             raise AssertionError(f"actium {' '.join(words)}: {done.stdout}{done.stderr}")
         return done.stdout
 
-    def up(self, *, port: int | None = None) -> None:
-        words = ["up", "--name", self.name] if not worlds.exists(self.folder) else ["up"]
-        self.actium(*words, *(["--port", str(port)] if port else []))
+    def up(self, *words: str, port: int | None = None) -> None:
+        first = ["up", "--name", self.name] if not worlds.exists(self.folder) else ["up"]
+        self.actium(*first, *words, *(["--port", str(port)] if port else []))
 
     def down(self, *, wipe: bool = False) -> None:
         self.actium("down", *(["--wipe"] if wipe else []))

@@ -21,7 +21,10 @@ def test_a_good_file_gives_networks_in_its_order(tmp_path: Path) -> None:
     plan = read(tmp_path, GOOD)
     networks = [network.as_network(plan.world) for network in plan.networks]
     assert [network.name for network in networks] == ["lb-mgmt", "public", "tenant-a", "island"]
-    (subnet,) = networks[1].subnets
+    subnet, second = networks[1].subnets
+    assert (second.name, second.cidr, second.gateway, second.host, second.network_id) == (
+        "public-v6", "fd42:0:7::/64", "fd42:0:7::1", "fd42:0:7::2", networks[1].id,
+    )  # fmt: skip
     assert (subnet.cidr, subnet.gateway, subnet.pool_start, subnet.routed) == (
         "198.18.7.0/24", "198.18.7.1", "198.18.7.100", True,
     )  # fmt: skip
@@ -37,6 +40,11 @@ def test_ranges_without_a_router_leg_may_overlap(tmp_path: Path) -> None:
     [
         ('cidr = "10.1.0.0/24"', 'cidr = "10.1.0.1/24"', "tenant-a: cidr"),
         ('cidr = "10.1.0.0/24"', 'cidr = "fd00::/64"', "not IPv4"),
+        ('cidr = "fd42:1:7::/64"', 'cidr = "10.9.0.0/24"', "tenant-a: ipv6: cidr 10.9.0.0/24 is not IPv6"),
+        ('gateway = "fd42:1:7::1"', 'gateway = "fd42:1:8::1"', "tenant-a: ipv6: gateway 'fd42:1:8::1'"),
+        ('gateway = "fd42:1:7::1"', "", "tenant-a: ipv6: gateway .the network is routed. is missing"),
+        ('gateway = "fd42:1:7::1"', 'gateway = "fd42:1:7::1001"', "ipv6: gateway fd42:1:7::1001 lies in the pool"),
+        ('host = "fd42:0:7::2"', "", "public: ipv6: host .the network has one. is missing"),
         ('gateway = "10.1.0.1"', 'gateway = "10.2.0.1"', "gateway '10.2.0.1'"),
         ('gateway = "10.1.0.1"', "", "gateway .it is routed. is missing"),
         ('gateway = "10.1.0.1"', 'gateway = "10.1.0.101"', "gateway 10.1.0.101 lies in the pool"),

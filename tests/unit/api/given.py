@@ -12,6 +12,8 @@ from actium_api.read_model.projections import project
 from actium_api.read_model.tables import METADATA, POSITIONS
 from actium_shared.envelope import Envelope
 from actium_shared.event_store import Recorded
+from actium_shared.events.catalogue import CATALOGUE_ID, CatalogueEvent
+from actium_shared.events.project import ProjectEvent
 from actium_shared.message import Commit, Event, Position, WorkCause
 from actium_shared.read_model import Database, Positions
 from actium_shared.streams import event_subject, events_of
@@ -94,7 +96,13 @@ class ReadModel:
             }
 
 
-KINDS = {"appliance": "appliance_id", "amphora": "amphora_id", "health": "load_balancer_id", "port": "amphora_id"}
+KINDS = {
+    "appliance": "appliance_id",
+    "amphora": "amphora_id",
+    "health": "load_balancer_id",
+    "port": "amphora_id",
+    "secret": "secret_ref",
+}
 
 
 def about(event: Event) -> tuple[str, str]:
@@ -104,5 +112,9 @@ def about(event: Event) -> tuple[str, str]:
         return kind, getattr(event, KINDS[kind])
     if kind == "network":
         return kind, "network"
+    if isinstance(event, CatalogueEvent):
+        return "catalogue", CATALOGUE_ID
+    if isinstance(event, ProjectEvent):
+        return "project", event.project_id
     load_balancer_id: str = event.load_balancer_id  # type: ignore[attr-defined]
     return ("vip" if kind == "vip" else "loadbalancer"), load_balancer_id

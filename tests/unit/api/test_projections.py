@@ -178,6 +178,16 @@ def test_a_changed_member_makes_pool_listener_and_load_balancer_pending(active: 
     assert active.show(MEMBERS, MEMBER)["weight"] == 7
 
 
+def test_new_words_that_need_no_round_are_active_at_once_and_tell_when_they_came(active: ReadModel) -> None:
+    active.happened(
+        ListenerUpdated(load_balancer_id=LB, generation=1, listener=listener(default_pool_id=POOL, name="n")),
+        RoundEnded(load_balancer_id=LB, generation=1),
+    )
+    shown = active.show(LISTENERS, LISTENER)
+    assert set(provisioning(active).values()) == {"ACTIVE"}
+    assert (shown["name"], shown["updated_at"]) == ("n", "2026-11-22T06:00:03")
+
+
 def test_a_changed_listener_leaves_its_pool_alone(active: ReadModel) -> None:
     active.happened(
         ListenerUpdated(load_balancer_id=LB, generation=2, listener=listener(default_pool_id=POOL, name="n"))

@@ -27,6 +27,8 @@ from actium_shared.ids import (
     AmphoraId,
     ApplianceId,
     HealthMonitorId,
+    L7PolicyId,
+    L7RuleId,
     ListenerId,
     LoadBalancerId,
     MemberId,
@@ -37,7 +39,7 @@ from actium_shared.ids import (
     SubnetId,
 )
 from actium_shared.message import Event
-from builders import an_id, health_monitor, listener, load_balancer, member, pool, vip
+from builders import an_id, health_monitor, l7_policy, l7_rule, listener, load_balancer, member, pool, vip
 from unit.api.given import START, ReadModel, about, recorded
 
 PLANNER = "EVENTS_PLANNER"
@@ -67,7 +69,17 @@ class History:
         if lb_id not in self.generations:
             self._create(lb_id)
             return
-        steps = (self._member, self._pool, self._listener, self._monitor, self._round, self._health, self._machine)
+        steps = (
+            self._member,
+            self._pool,
+            self._listener,
+            self._monitor,
+            self._policy,
+            self._rule,
+            self._round,
+            self._health,
+            self._machine,
+        )
         if what == 0 and number == 0:
             self._delete(lb_id)
         else:
@@ -171,7 +183,11 @@ class History:
             children[listener_id] = f"listener {pool_id}"
             self.append("planner", lb_events.ListenerUpdated(listener=wish, **own))
         else:
-            del children[listener_id]
+            inner = [each for each, kind in children.items() if kind == f"policy {listener_id}"]
+            for each in [each for each, kind in children.items() if kind in {f"rule {one}" for one in inner}]:
+                del children[each]
+            for each in (*inner, listener_id):
+                del children[each]
             self.append("planner", lb_events.ListenerRemoved(listener_id=ListenerId(listener_id), **own))
 
     def _monitor(self, lb_id: LoadBalancerId, number: int) -> None:
@@ -189,6 +205,54 @@ class History:
         else:
             del children[existing]
             self.append("planner", lb_events.HealthMonitorRemoved(health_monitor_id=HealthMonitorId(existing), **own))
+
+    def _policy(self, lb_id: LoadBalancerId, number: int) -> None:
+        children = self.children[lb_id]
+        listener_id = next((each for each, kind in children.items() if kind.startswith("listener")), None)
+        if listener_id is None:
+            return
+        own: dict[str, Any] = {"load_balancer_id": lb_id, "generation": self._next(lb_id)}
+        existing = next((each for each, kind in children.items() if kind == f"policy {listener_id}"), None)
+        policy_id = L7PolicyId(existing or an_id(f"{listener_id} policy {self.second}"))
+        wish = l7_policy(
+            id=policy_id,
+            listener_id=listener_id,
+            position=1,
+            redirect_pool_id=self._some_pool(lb_id),
+            admin_state_up=number % 2 == 0,
+            tags=("p",),
+        )
+        if existing is None:
+            children[policy_id] = f"policy {listener_id}"
+            self.append("planner", lb_events.L7PolicyCreated(l7_policy=wish, **own))
+        elif number < 5:
+            order = lb_events.L7PoliciesOrdered(listener_id=ListenerId(listener_id), l7_policy_ids=(policy_id,), **own)
+            self.append("planner", lb_events.L7PolicyUpdated(l7_policy=wish, **own), order)
+        else:
+            for each in [each for each, kind in children.items() if kind == f"rule {policy_id}"]:
+                del children[each]
+            del children[policy_id]
+            removed = lb_events.L7PolicyRemoved(listener_id=ListenerId(listener_id), l7_policy_id=policy_id, **own)
+            self.append("planner", removed)
+
+    def _rule(self, lb_id: LoadBalancerId, number: int) -> None:
+        children = self.children[lb_id]
+        found = next((each for each, kind in children.items() if kind.startswith("policy")), None)
+        if found is None:
+            return
+        policy_id = L7PolicyId(found)
+        existing = next((each for each, kind in children.items() if kind == f"rule {policy_id}"), None)
+        rule_id = L7RuleId(existing or an_id(f"{policy_id} rule {self.second}"))
+        wish = l7_rule(id=rule_id, value=f"/{number}")
+        own: dict[str, Any] = {"load_balancer_id": lb_id, "generation": self._next(lb_id), "l7_policy_id": policy_id}
+        if existing is None:
+            children[rule_id] = f"rule {policy_id}"
+            self.append("planner", lb_events.L7RuleCreated(l7_rule=wish, **own))
+        elif number < 4:
+            self.append("planner", lb_events.L7RuleUpdated(l7_rule=wish, **own))
+        else:
+            del children[rule_id]
+            self.append("planner", lb_events.L7RuleRemoved(l7_rule_id=rule_id, **own))
 
     def _round(self, lb_id: LoadBalancerId, number: int) -> None:
         generation = max(1, self.generations[lb_id] - number % 2)
@@ -264,7 +328,7 @@ def _known(commit: Recorded) -> int:
     return commit.commit.reads.get(PLANNER, 0)
 
 
-CHOICES = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 13), st.integers(0, 6)), max_size=40)
+CHOICES = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 17), st.integers(0, 6)), max_size=40)
 
 
 @settings(max_examples=60, deadline=None)

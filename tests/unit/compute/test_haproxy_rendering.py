@@ -9,17 +9,20 @@ from hypothesis import strategies as st
 
 from actium_compute.amphora_drivers import RenderError
 from actium_compute.amphora_drivers.haproxy import HaproxyDriver
+from actium_compute.ports import Secret
 from actium_shared.commands.compute import ConfigureAmphora
-from actium_shared.ids import ListenerId, MemberId
-from actium_shared.wishes import PoolWish, SessionPersistence
+from actium_shared.ids import L7PolicyId, L7RuleId, ListenerId, MemberId, SecretRef
+from actium_shared.wishes import L7Policy, L7PolicyWish, L7Rule, PoolWish, SessionPersistence
 from builders import PUBLIC, TENANT, an_id, health_monitor, listener, member, pool
 from unit.compute.wishes import PORTS, TENANT_PORT, VIP_PORT, order, with_members
 
 DRIVER = HaproxyDriver()
+SECRET = Secret(certificate_pem=b"C\n", private_key_pem=b"K\n", intermediates_pem=b"I\n", ca_pem=b"A\n", crl_pem=b"R\n")
 
 
 def lines(wish: ConfigureAmphora) -> list[str]:
-    text = DRIVER.render(wish, PORTS).files["haproxy.cfg"].decode()
+    secrets = dict.fromkeys(DRIVER.secrets_of(wish), SECRET)
+    text = DRIVER.render(wish, PORTS, secrets).files["haproxy.cfg"].decode()
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
@@ -41,12 +44,12 @@ def _fields(value: Any) -> dict[str, Any]:
 
 
 def test_without_listeners_there_is_no_haproxy() -> None:
-    assert DRIVER.render(order(listeners=()), PORTS).files == {}
+    assert DRIVER.render(order(listeners=()), PORTS, {}).files == {}
 
 
 def test_what_is_administratively_down_is_not_served() -> None:
-    assert DRIVER.render(order(balancer={"admin_state_up": False}), PORTS).files == {}
-    assert DRIVER.render(order(listeners=(listener(admin_state_up=False),)), PORTS).files == {}
+    assert DRIVER.render(order(balancer={"admin_state_up": False}), PORTS, {}).files == {}
+    assert DRIVER.render(order(listeners=(listener(admin_state_up=False),)), PORTS, {}).files == {}
     assert not any("backend" in line for line in lines(order(PoolWish(pool=pool(admin_state_up=False)))))
 
 
@@ -68,7 +71,7 @@ def test_members_are_disabled_drained_and_held_in_reserve_as_wished() -> None:
 
 
 def test_a_member_with_a_subnet_leaves_by_the_interface_that_leads_there() -> None:
-    bundle = DRIVER.render(with_members(member(subnet_id=TENANT)), PORTS)
+    bundle = DRIVER.render(with_members(member(subnet_id=TENANT)), PORTS, {})
     vip, tenant = bundle.interfaces
     assert f"source 0.0.0.0 interface {tenant.name}".encode() in bundle.files["haproxy.cfg"]
     assert (vip.name, vip.addresses, vip.vips, vip.gateway) == (
@@ -90,8 +93,8 @@ def test_a_member_without_a_subnet_leaves_by_the_default_gateway() -> None:
 
 
 def test_an_interface_keeps_its_name_when_others_come_and_go() -> None:
-    alone = DRIVER.render(order(member_ports={TENANT: TENANT_PORT}), PORTS).interfaces[1]
-    together = DRIVER.render(order(member_ports={TENANT: TENANT_PORT, "0": VIP_PORT}), PORTS).interfaces
+    alone = DRIVER.render(order(member_ports={TENANT: TENANT_PORT}), PORTS, {}).interfaces[1]
+    together = DRIVER.render(order(member_ports={TENANT: TENANT_PORT, "0": VIP_PORT}), PORTS, {}).interfaces
     assert alone in together
 
 
@@ -130,7 +133,7 @@ def test_limits_are_what_haproxy_can_count() -> None:
 @pytest.mark.parametrize(
     ("wish", "named"),
     [
-        (order(listeners=(listener(protocol="UDP"),)), "protocol"),
+        (order(listeners=(listener(protocol="SCTP"),)), "protocol"),
         (order(listeners=(listener(insert_headers={"X-Other": "true"}),)), "X-Other"),
         (order(listeners=(listener(allowed_cidrs=("everyone",)),)), "allowed_cidrs"),
         (order(role="MASTER"), "role"),
@@ -141,13 +144,13 @@ def test_limits_are_what_haproxy_can_count() -> None:
         (with_members(member(subnet_id="elsewhere")), "elsewhere"),
         (with_members(lb_algorithm="RANDOM"), "lb_algorithm"),
         (with_members(session_persistence=SessionPersistence(type="APP_COOKIE")), "cookie_name"),
-        (order(PoolWish(pool=pool(), health_monitor=health_monitor(type="PING"))), "type"),
-        (order(PoolWish(pool=pool(), health_monitor=health_monitor(url_path="/" + 2000 * "x"))), "url_path"),
+        (order(PoolWish(pool=pool(), health_monitor=health_monitor(type="SCTP"))), "type"),
+        (order(PoolWish(pool=pool(), health_monitor=health_monitor(url_path="/" + 5000 * "x"))), "url_path"),
     ],
 )
 def test_what_cannot_be_said_is_refused_by_name(wish: ConfigureAmphora, named: str) -> None:
     with pytest.raises(RenderError, match=named):
-        DRIVER.render(wish, PORTS)
+        DRIVER.render(wish, PORTS, {})
 
 
 def test_names_and_descriptions_never_reach_haproxy() -> None:
@@ -160,9 +163,9 @@ def test_names_and_descriptions_never_reach_haproxy() -> None:
 
 
 def test_the_digest_is_of_the_content_and_not_of_the_number() -> None:
-    one, two = DRIVER.render(order(), PORTS), DRIVER.render(order(bundle=2), PORTS)
+    one, two = DRIVER.render(order(), PORTS, {}), DRIVER.render(order(bundle=2), PORTS, {})
     assert (one.digest, one.bundle, two.bundle) == (two.digest, 1, 2)
-    assert DRIVER.render(with_members(member(weight=2)), PORTS).digest != one.digest
+    assert DRIVER.render(with_members(member(weight=2)), PORTS, {}).digest != one.digest
 
 
 ANYTHING = st.text(max_size=60) | st.sampled_from(
@@ -182,9 +185,12 @@ ANYTHING = st.text(max_size=60) | st.sampled_from(
     ]
 )
 PATHS = ANYTHING.map(lambda text: "/" + text)
+URLS = ANYTHING.map(lambda text: "https://" + text)
 BENIGN: dict[str, str] = {
     "url_path": "/x", "domain_name": "x", "expected_codes": "200", "http_method": "GET", "cookie_name": "x",
     "address": "10.0.0.1", "monitor_address": "10.0.0.2", "cidr": "10.0.0.0/8", "id": "x", "header": "true",
+    "reference": "x", "ciphers": "x", "version": "TLSv1.2", "alpn": "h2", "authentication": "OPTIONAL",
+    "rule_id": "x", "rule_key": "x", "rule_value": "x", "rule_compare": "EQUAL_TO", "url": "http://x", "prefix": "http://x",
 }  # fmt: skip
 
 
@@ -194,28 +200,60 @@ def wish_of(text: dict[str, str]) -> ConfigureAmphora:
     )
     persistence = SessionPersistence(type="APP_COOKIE", cookie_name=text["cookie_name"])
     the_member = member(id=text["id"], address=text["address"], monitor_address=text["monitor_address"])
-    the_pool = PoolWish(pool=pool(session_persistence=persistence), members=(the_member,), health_monitor=monitor)
+    tls = {"tls_ciphers": text["ciphers"], "tls_versions": (text["version"],), "alpn_protocols": (text["alpn"],)}
+    reference = SecretRef(text["reference"] + "-")
+    the_pool = pool(session_persistence=persistence, tls_enabled=True, ca_tls_container_ref=reference, **tls)
     the_listener = listener(
         id=ListenerId(an_id("l")),
+        protocol="TERMINATED_HTTPS",
         default_pool_id=an_id("pool"),
         allowed_cidrs=(text["cidr"],),
         insert_headers={"X-Forwarded-For": text["header"]},
+        default_tls_container_ref=reference,
+        client_ca_tls_container_ref=reference,
+        client_authentication=text["authentication"],
+        hsts_max_age_s=1,
+        **tls,
     )
-    return order(the_pool, listeners=(the_listener,))
+    wish = PoolWish(pool=the_pool, members=(the_member,), health_monitor=monitor)
+    return order(wish, listeners=(the_listener,), policies=policies_of(text))
+
+
+def policies_of(text: dict[str, str]) -> tuple[L7PolicyWish, ...]:
+    rules = tuple(
+        L7Rule(
+            id=L7RuleId(text["rule_id"]),
+            type=kind,
+            compare_type=text["rule_compare"],
+            key=text["rule_key"],
+            value=text["rule_value"],
+        )
+        for kind in ("HOST_NAME", "PATH", "FILE_TYPE", "HEADER", "COOKIE", "SSL_DN_FIELD")
+    )
+    actions = {"REDIRECT_TO_URL": {"redirect_url": text["url"]}, "REDIRECT_PREFIX": {"redirect_prefix": text["prefix"]}}
+    return tuple(
+        L7PolicyWish(
+            policy=L7Policy(
+                id=L7PolicyId(action), listener_id=ListenerId(an_id("l")), action=action, position=at, **fields
+            ),
+            rules=rules,
+        )
+        for at, (action, fields) in enumerate(actions.items(), 1)
+    )
 
 
 @given(
-    st.dictionaries(st.sampled_from(sorted(BENIGN)), ANYTHING | PATHS, min_size=1).map(lambda hostile: BENIGN | hostile)
+    st.dictionaries(st.sampled_from(sorted(BENIGN)), ANYTHING | PATHS | URLS, min_size=1).map(
+        lambda hostile: BENIGN | hostile
+    )
 )
 def test_no_text_adds_a_line_or_a_word(text: dict[str, str]) -> None:
     try:
         found = lines(wish_of(text))
     except RenderError:
         return
-    expected = lines(wish_of(BENIGN | {"header": text["header"]}))
     # An empty optional text means that there is none.
-    if not all(text[name] for name in BENIGN):
-        expected = lines(wish_of({name: text[name] and BENIGN[name] for name in BENIGN}))
+    expected = lines(wish_of({name: text[name] and BENIGN[name] for name in BENIGN} | {"header": text["header"]}))
     if text["header"].lower() != "true":
         expected = [line for line in expected if line != "option forwardfor"]
     assert [(words(line)[0], len(words(line))) for line in found] == [

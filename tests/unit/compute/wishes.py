@@ -55,6 +55,7 @@ def order(*pools: PoolWish, listeners: tuple[Listener, ...] | None = None, **fie
         load_balancer=load_balancer(**fields.pop("balancer", {})),
         listeners=listeners if listeners is not None else (listener(default_pool_id=pools[0].pool.id),),
         pools=pools,
+        l7_policies=fields.pop("policies", ()),
     )
     defaults: dict[str, Any] = {
         "amphora_id": AMPHORA,

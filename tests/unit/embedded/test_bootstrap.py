@@ -46,6 +46,29 @@ def test_unfit_machine_is_told_so_in_one_sentence(pretence: str, words: str) -> 
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "kind", "on_host"),
+    [
+        (["up"], None, True),
+        (["up", "--world", "noop"], None, False),
+        (["up", "--world=noop"], None, False),
+        (["up", "--world", "embedded"], None, True),
+        (["status"], "noop", False),
+        (["up"], "noop", False),
+        (["down", "--wipe"], "embedded", True),
+        (["demo"], "noop", True),
+        ([], "noop", True),
+        (["--help"], None, True),
+    ],
+)
+def test_only_a_world_without_a_network_does_without_root(
+    actium: ModuleType, tmp_path: Path, words: list[str], kind: str | None, on_host: bool
+) -> None:
+    if kind:
+        (tmp_path / "world.toml").write_text(f'name = "w"\nkind = "{kind}"\n')
+    assert actium.is_on_host(["--world", str(tmp_path), *words]) is on_host
+
+
 def test_hook_refuses_daemons_while_it_stands_and_goes_afterwards(actium: ModuleType) -> None:
     with actium.daemons_held_back():
         assert subprocess.run([actium.POLICY, "haproxy", "start"], check=False).returncode == 101

@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from actium_embedded import choosing, environment
@@ -50,3 +51,17 @@ def test_settings_of_another_cloud_do_not_reach_our_clients(world: World, monkey
     variables = environment.for_client(world)
     assert "OS_CLOUD" not in variables
     assert variables["HOME"] == "/home/someone"
+
+
+def test_with_keystone_the_shell_keeps_its_own_cloud(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_keystone = msgspec.structs.replace(world, choices=msgspec.structs.replace(world.choices, auth="keystone"))
+    monkeypatch.setenv("OS_CLOUD", "mine")
+    lines = "\n".join(environment.shell_lines(with_keystone))
+    shell = subprocess.run(
+        ["sh", "-c", f'{lines}\necho "$OS_CLOUD $OS_AUTH_URL $ACTIUM_OPERATOR_KEY_FILE"'],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shell.stdout == f"mine  {world.secrets}/operator.key\n"
+    assert environment.for_client(with_keystone)["OS_CLOUD"] == "mine"

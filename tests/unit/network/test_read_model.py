@@ -123,7 +123,7 @@ def test_management_is_found_without_being_named(connection: sa.Connection) -> N
 
 def test_addresses_are_taken_from_promise_to_release(connection: sa.Connection) -> None:
     given(connection, recorded(1, "evt.network.network.x", NetworkDiscovered(network=PUBLIC)))
-    queries.claim_vip(connection, WEB, vip("203.0.113.100"), project_id=PROJECT, now=NOW)
+    queries.claim_vip(connection, WEB, [vip("203.0.113.100")], project_id=PROJECT, now=NOW)
     assert taken(connection) == ["203.0.113.100"]
     given(connection, recorded(2, VIPS, reserved("203.0.113.100")))
     given(connection, recorded(3, PORTS, created("v", "203.0.113.101")))
@@ -135,9 +135,11 @@ def test_addresses_are_taken_from_promise_to_release(connection: sa.Connection) 
 
 
 def test_no_address_can_be_promised_twice(connection: sa.Connection) -> None:
-    queries.claim_vip(connection, WEB, vip("203.0.113.100"), project_id=PROJECT, now=NOW)
+    queries.claim_vip(connection, WEB, [vip("203.0.113.100")], project_id=PROJECT, now=NOW)
     with pytest.raises(sa.exc.IntegrityError):
-        queries.claim_vip(connection, OTHER, vip("203.0.113.100", load_balancer_id=OTHER), project_id=PROJECT, now=NOW)
+        queries.claim_vip(
+            connection, OTHER, [vip("203.0.113.100", load_balancer_id=OTHER)], project_id=PROJECT, now=NOW
+        )
 
 
 def test_a_lapsed_vip_is_as_if_it_had_never_been_and_a_deleted_one_is_not(connection: sa.Connection) -> None:

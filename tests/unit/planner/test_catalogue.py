@@ -1,5 +1,6 @@
 """Flavors, availability zones and their profiles: what may be on offer, and what a load balancer takes of it."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from actium_shared.catalogue import AvailabilityZone, AvailabilityZoneProfile, F
 from actium_shared.commands import planner as commands
 from actium_shared.events import catalogue as events
 from actium_shared.events.catalogue import CatalogueEvent
-from actium_shared.message import Accepted, Reason, Rejected
+from actium_shared.message import Accepted, Command, Position, Reason, Rejected
+from actium_shared.testing.memory_event_store import MemoryEventStore
 from contract.samples import sample
 from unit.planner.world import World
 
@@ -282,6 +284,27 @@ async def test_a_topology_that_is_not_there_yet_is_refused_in_words() -> None:
     assert refused(answer) is Reason.UNSUPPORTED
     assert isinstance(answer, Rejected)
     assert "not yet offered" in answer.detail
+
+
+class SlowStore(MemoryEventStore):
+    """Lets others run before each append."""
+
+    async def append(self, *words: Any, **more: Any) -> Position:
+        await asyncio.sleep(0)
+        return await super().append(*words, **more)
+
+
+@pytest.mark.parametrize("create_first", [True, False])
+async def test_a_flavor_is_never_deleted_under_a_load_balancer_on_its_way(*, create_first: bool) -> None:
+    world = await offering()
+    slow = SlowStore()
+    slow.__dict__.update(world.store.__dict__)
+    world.store = slow
+    await world.restart()
+    wishes: list[Command] = [a.create_load_balancer(flavor_id=FLAVOR), commands.DeleteFlavor(flavor_id=FLAVOR)]
+    first, second = await asyncio.gather(*(world.ask(each) for each in (wishes if create_first else wishes[::-1])))
+    assert isinstance(first, Accepted)
+    assert refused(second) is (Reason.CONFLICT if create_first else Reason.INVALID)
 
 
 async def test_a_flavor_is_in_use_until_nothing_of_its_load_balancer_exists() -> None:

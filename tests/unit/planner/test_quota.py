@@ -112,7 +112,7 @@ async def test_of_a_batch_only_the_growth_counts() -> None:
 
     def batch(*numbers: int, additive: bool = False) -> commands.ReplaceMembers:
         entries = [a.member(id=MemberId(a.an_id(f"m{n}")), address=f"10.1.0.{n}") for n in numbers]
-        sent = frozenset({"address", "protocol_port"})
+        sent = ("address", "protocol_port")
         return commands.ReplaceMembers(
             load_balancer_id=a.LB,
             pool_id=a.POOL,
@@ -181,7 +181,7 @@ async def test_the_names_of_projects_may_hold_any_characters() -> None:
 
 
 class SlowStore(MemoryEventStore):
-    """Lets others run before each append; `loses` the answer to some of them after it took place, or before."""
+    """Lets others run before each append."""
 
     async def append(self, *words: object, **more: object) -> object:  # type: ignore[override]
         await asyncio.sleep(0)

@@ -1,39 +1,26 @@
 """The commands."""
 
 import json
-import os
 import sys
 from contextlib import suppress
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from actium_api.cli import showing
+from actium_api import policy_rules
+from actium_api.cli import secret_commands, showing
 from actium_api.cli.client import CliError, OperatorApi, Query
+from actium_api.cli.output import api, errors, output, write
 from actium_api.cli.reading import Reader
-
-DEFAULT_URL = "http://127.0.0.1:9876"
-PLAIN_WIDTH = 240
-"""Of tables that no terminal shows: a program or a file has no width."""
 
 app = typer.Typer(
     help="Look into a running Actium.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
 events_app = typer.Typer(help="The log: everything that happened, and why.", no_args_is_help=True)
+policy_app = typer.Typer(help="The rules by which callers may do things.", no_args_is_help=True)
 app.add_typer(events_app, name="events")
-
-
-class Output(Console):
-    """Standard output. A reader who has seen enough (`| head`) ends the command, and that is no failure."""
-
-    def on_broken_pipe(self) -> NoReturn:
-        _no_more_output()
-        raise SystemExit(0)
-
-
-output = Output(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-errors = Console(stderr=True, highlight=False)
+app.add_typer(policy_app, name="policy")
+app.add_typer(secret_commands.app, name="secret")
 
 
 def main() -> None:
@@ -43,10 +30,6 @@ def main() -> None:
     except CliError as exc:
         errors.print(showing.clean(str(exc)), soft_wrap=True, markup=False)
         sys.exit(1)
-
-
-def api() -> OperatorApi:
-    return OperatorApi(os.environ.get("ACTIUM_OPERATOR_URL") or DEFAULT_URL)
 
 
 @events_app.command("tail")
@@ -118,6 +101,22 @@ def services(as_json: Annotated[bool, typer.Option("--json", help="As the API te
     raise typer.Exit(0 if all(one["healthy"] for one in told["services"]) else 1)
 
 
+@policy_app.command("sample")
+def policy_sample(
+    load_balancer_roles: Annotated[
+        bool,
+        typer.Option("--load-balancer-roles", help="Only the load-balancer_* roles are let in, as in older clouds."),
+    ] = False,
+) -> None:
+    """Print a policy file with every rule and its default, to be kept with what shall differ."""
+    output.out(policy_rules.sample(load_balancer_roles=load_balancer_roles), end="")
+
+
+@policy_app.callback()
+def policy() -> None:
+    """Without this typer would make the one command the whole of `policy`."""
+
+
 @app.command("dead-letters")
 def dead_letters(as_json: Annotated[bool, typer.Option("--json", help="As the API tells it.")] = False) -> None:
     """List what services could not digest, newest first, with the reason."""
@@ -127,16 +126,3 @@ def dead_letters(as_json: Annotated[bool, typer.Option("--json", help="As the AP
         return
     for letter in told["dead_letters"]:
         output.print(showing.dead_letter(letter), soft_wrap=True)
-
-
-def write(line: str) -> None:
-    """Write one line as it is, at once."""
-    try:
-        print(line, flush=True)
-    except BrokenPipeError:
-        output.on_broken_pipe()
-
-
-def _no_more_output() -> None:
-    """Python flushes standard output once more at its end, and would complain then."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

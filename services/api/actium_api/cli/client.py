@@ -22,14 +22,17 @@ class CliError(Exception):
 
 
 class OperatorApi:
-    """One operator API. Loopback is never asked through a proxy."""
+    """One operator API, with the operator's key where it asks for one. Loopback is never asked through a proxy."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, key: str | None = None) -> None:
         self.url = url.rstrip("/")
         try:
-            local = urlsplit(self.url).hostname in LOOPBACK
+            self.is_local = urlsplit(self.url).hostname in LOOPBACK
             timeout = httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
-            self._client = httpx.Client(base_url=self.url, trust_env=not local, timeout=timeout)
+            headers = {} if key is None else {"X-Actium-Operator-Key": key}
+            self._client = httpx.Client(
+                base_url=self.url, trust_env=not self.is_local, timeout=timeout, headers=headers
+            )
         except (ValueError, httpx.InvalidURL) as exc:
             raise CliError(f"{url!r} is no address of an operator API; one is like http://127.0.0.1:9876") from exc
 
@@ -45,6 +48,19 @@ class OperatorApi:
         except httpx.HTTPError as exc:
             raise self.unreachable(exc) from exc
         return self._checked(answer)
+
+    def send(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, query: Query | None = None) -> Any:
+        """
+        Have something changed and give the answer's JSON, None where it has none.
+
+        Raises:
+            CliError: as `get`. Without an answer it may have happened or not.
+        """
+        try:
+            answer = self._client.request(method, path, json=body, params=dict(query or {}))
+        except httpx.HTTPError as exc:
+            raise self.unreachable(exc) from exc
+        return None if answer.status_code == httpx.codes.NO_CONTENT else self._checked(answer)
 
     def find_load_balancer(self, wanted: str) -> str:
         """Give the id of the load balancer that is meant by an id or a name; names are the tenant API's to know."""
@@ -64,7 +80,7 @@ class OperatorApi:
         return self._client.stream("GET", path, params=dict(query), timeout=timeout)
 
     def _checked(self, answer: httpx.Response) -> Any:
-        if answer.status_code != httpx.codes.OK:
+        if not answer.is_success:
             raise CliError(refusal(answer))
         try:
             return answer.json()
@@ -88,6 +104,8 @@ def refusal(answer: httpx.Response) -> str:
         content = answer.json()
     except ValueError:
         content = None
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
+        return f"{answer.url.copy_with(query=None)} wants to know who asks: set ACTIUM_OPERATOR_KEY_FILE"
     if isinstance(content, dict):
         error = content.get("error")
         if isinstance(error, dict) and error.get("detail"):

@@ -107,6 +107,18 @@ def _told(facts: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{name} {len(value) if isinstance(value, Mapping) else value}"
 
 
+def secrets(kept: Iterable[Mapping[str, Any]]) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for column in ("ref", "name", "kind", "good until", "content", "used by"):
+        table.add_column(column, overflow="fold")
+    for one in kept:
+        until = one["expires_at"].partition("T")[0] if one["expires_at"] else "-"
+        users = ", ".join(clean(user["name"] or short(user["id"])) for user in one["used_by"])
+        shown = (clean(one["ref"]), clean(one["name"]), one["kind"], until, short(one["digest"]), users or "-")
+        table.add_row(*map(Text, shown))
+    return table
+
+
 def dead_letter(letter: Mapping[str, Any]) -> Text:
     text = Text(time(letter["parked_at"]), "dim")
     text.append(f"  {letter['service']:8} ")

@@ -12,7 +12,7 @@ from actium_api.facade import token as tokens
 from actium_api.facade.listing import chosen
 from actium_shared.ids import RandomIds
 
-router = APIRouter()
+router = APIRouter(include_in_schema=False)
 
 TITLES: Mapping[int, str] = {400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed"}
 

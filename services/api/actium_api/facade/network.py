@@ -1,15 +1,31 @@
 """Network v2.0, read-only: networks, subnets and ports from the read model; empty lists for all else that clients read."""
 
+import logging
+import re
 from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from actium_api import access
+from actium_api.asks import Asks
+from actium_api.auth import caller
 from actium_api.facade import neutron
 from actium_api.facade.listing import chosen, shown
+from actium_api.faults import Fault
+from actium_api.policy_rules import PREFIX
+from actium_shared.commands.network import FindSubnet
+from actium_shared.ids import SubnetId
 
-router = APIRouter()
+log = logging.getLogger(__name__)
+
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+router = APIRouter(include_in_schema=False)
+
+EVERYBODYS = f"{PREFIX}loadbalancer:get_all-global"
+"""Who may see all load balancers may see all their ports."""
 
 
 @router.get("/network")
@@ -35,6 +51,8 @@ async def resources(request: Request) -> Response:
 async def read(request: Request, path: str) -> Response:
     """A collection, or `<collection>/<id>`; a name there is told to be unknown, and the client then lists by name."""
     known = await _collections(request)
+    if await _learn(request, path, known):
+        known = await _collections(request)
     parts = [part.replace("-", "_") if index == 0 else part for index, part in enumerate(_parts(path))]
     match parts:
         case [name] if name in known:
@@ -43,6 +61,20 @@ async def read(request: Request, path: str) -> Response:
             return _one(request, name, wanted, known[name])
         case _:
             return fault(404, "HTTPNotFound", "The resource could not be found.")
+
+
+async def _learn(request: Request, path: str, known: neutron.Collections) -> bool:
+    """Have the world asked for a subnet that is named by its id and not known: it may be there by now. Whether it is."""
+    name, _, wanted = path.removesuffix("/").removesuffix(".json").partition("/")
+    wanted = wanted or request.query_params.get("id", "")
+    if name != "subnets" or not UUID.fullmatch(wanted) or any(each["id"] == wanted for each in known[name]):
+        return False
+    asks: Asks = request.app.state.asks
+    try:
+        return await asks.seek(FindSubnet(subnet_id=SubnetId(wanted)), caller=caller(request))
+    except Fault as exc:
+        log.info("nobody says whether there is such a subnet", extra={"subnet_id": wanted, "error": exc.message})
+        return False
 
 
 def _parts(path: str) -> list[str]:
@@ -60,10 +92,14 @@ def _one(request: Request, name: str, wanted: str, items: list[dict[str, Any]]) 
 
 
 async def _collections(request: Request) -> neutron.Collections:
+    """Ports are their project's to see; networks and subnets are everybody's."""
     project_id = request.app.state.settings.default_project_id
     found: neutron.Collections = await request.app.state.database.read(
         lambda connection: neutron.collections(connection, project_id=project_id)
     )
+    if not access.may(request, EVERYBODYS, None):
+        own = caller(request).project_id
+        found["ports"] = [port for port in found["ports"] if port["project_id"] == own]
     return found
 
 

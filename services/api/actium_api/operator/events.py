@@ -109,7 +109,7 @@ class EventStream:
             return self.query.load_balancer_id is None or delivery.subject.endswith(token(self.query.load_balancer_id))
         await self._learn(commit)
         wanted = self.query.load_balancer_id
-        return wanted is None or token(wanted) in self.relations.load_balancers(commit.aggregate, commit.aggregate_id)
+        return wanted is None or wanted in self.relations.load_balancers(commit.aggregate, commit.aggregate_id)
 
     async def _learn(self, commit: Recorded) -> None:
         if commit.position.stream == STREAM:

@@ -1,4 +1,4 @@
-"""Paths of the operator API. A route parses, reads, renders; nothing here changes anything."""
+"""Paths of the operator API. A route parses, reads, renders; only secrets can be changed here."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from actium_api.operator import dead_letters as letters
+from actium_api.operator import secrets_api
 from actium_api.operator import services as service_statuses
 from actium_api.operator import story as stories
 from actium_api.operator.errors import OperatorError, error_response
@@ -49,8 +50,8 @@ def answered(route: Route) -> Route:
     return answer
 
 
-def rendered(content: object) -> Response:
-    return Response(msgspec.json.encode(content), media_type="application/json")
+def rendered(content: object, *, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(content), status_code=status, media_type="application/json")
 
 
 @router.get("/services")
@@ -93,6 +94,26 @@ async def story(request: Request) -> Response:
 @answered
 async def dead_letters(request: Request) -> Response:
     return rendered({"dead_letters": await letters.dead_letters(bus_of(request))})
+
+
+@router.get("/secrets")
+@answered
+async def secrets(request: Request) -> Response:
+    return rendered({"secrets": await secrets_api.listed(request)})
+
+
+@router.post("/secrets")
+@answered
+async def put_secret(request: Request) -> Response:
+    secret, is_new = await secrets_api.put(request)
+    return rendered({"secret": secret}, status=201 if is_new else 200)
+
+
+@router.delete("/secrets")
+@answered
+async def delete_secret(request: Request) -> Response:
+    await secrets_api.delete(request)
+    return Response(status_code=204)
 
 
 def bus_of(request: Request) -> Bus:

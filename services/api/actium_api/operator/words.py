@@ -4,8 +4,10 @@ from typing import assert_never
 
 import msgspec
 
-from actium_shared.events import amphora, appliance, health, load_balancer, network
+from actium_api.operator.catalogue_words import of_catalogue
+from actium_shared.events import amphora, appliance, health, load_balancer, network, secret
 from actium_shared.message import Actor, Cause, ClockCause, Command, CommandCause, Event, EventCause, Order, WorkCause
+from actium_shared.wishes import L7Policy, L7Rule
 
 SHORT_ID_LENGTH = 8
 SHORT_REQUEST_LENGTH = len("req-") + SHORT_ID_LENGTH
@@ -25,10 +27,13 @@ def what(event: Event, cause: Cause) -> str:
     return (
         _of_load_balancer(event)
         or _of_children(event)
+        or _of_l7(event)
         or _of_appliance(event)
         or _of_amphora(event)
         or _of_network(event)
         or _of_health(event)
+        or _of_secret(event)
+        or of_catalogue(event)
         or fields(event)
     )
 
@@ -131,6 +136,36 @@ def _of_children(event: Event) -> str:
             return ""
 
 
+def _of_l7(event: Event) -> str:
+    match event:
+        case load_balancer.L7PolicyCreated(l7_policy=one) | load_balancer.L7PolicyUpdated(l7_policy=one):
+            return f"{named(one.name)}{_action(one)}, at {one.position} of listener {short(one.listener_id)}"
+        case load_balancer.L7PolicyRemoved(l7_policy_id=removed, listener_id=listener_id):
+            return f"L7 policy {short(removed)} of listener {short(listener_id)} with its rules"
+        case load_balancer.L7PoliciesOrdered(listener_id=listener_id, l7_policy_ids=ordered):
+            return f"listener {short(listener_id)} tries {', '.join(map(short, ordered))} in this order"
+        case (
+            load_balancer.L7RuleCreated(l7_rule=one, l7_policy_id=policy_id)
+            | load_balancer.L7RuleUpdated(l7_rule=one, l7_policy_id=policy_id)
+        ):
+            return f"{_rule(one)}, in L7 policy {short(policy_id)}"
+        case load_balancer.L7RuleRemoved(l7_rule_id=removed, l7_policy_id=policy_id):
+            return f"L7 rule {short(removed)} of L7 policy {short(policy_id)}"
+        case _:
+            return ""
+
+
+def _action(policy: L7Policy) -> str:
+    target = policy.redirect_url or policy.redirect_prefix or short(policy.redirect_pool_id or "")
+    return f"{policy.action} {target}".rstrip()
+
+
+def _rule(rule: L7Rule) -> str:
+    key = f" {rule.key}" if rule.key else ""
+    negation = "not " if rule.invert else ""
+    return f"{negation}{rule.type}{key} {rule.compare_type} {rule.value}"
+
+
 def _of_appliance(event: Event) -> str:
     match event:
         case appliance.ApplianceCreated(topology=topology, image_tag=image_tag):
@@ -215,6 +250,17 @@ def _of_health(event: Event) -> str:
                 f"{one.kind} {short(one.id)} is {one.operating_status}" + (f" ({one.reason})" if one.reason else "")
                 for one in changes
             )
+        case _:
+            return ""
+
+
+def _of_secret(event: Event) -> str:
+    match event:
+        case secret.SecretStored(secret_ref=ref, name=name, kind=kind, digest=digest, expires_at=expires_at):
+            until = f", good until {expires_at:%Y-%m-%d}" if expires_at else ""
+            return f"{named(name)}{kind} {ref}, content {short(digest)}{until}"
+        case secret.SecretDeleted(secret_ref=ref):
+            return f"{ref} is forgotten; what uses it keeps what it has until its next change"
         case _:
             return ""
 

@@ -1,14 +1,20 @@
 """
-What a reply shows of each resource: every field of the API, in plain types. Pure.
-
-A field whose feature does not exist yet shows what it shows when nobody uses the feature.
-"""
+What a reply shows of each resource: every field of the API, in plain types. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from actium_shared.wishes import HealthMonitor, Listener, LoadBalancer, Member, Pool, SessionPersistence
+from actium_shared.wishes import (
+    HealthMonitor,
+    L7Policy,
+    L7Rule,
+    Listener,
+    LoadBalancer,
+    Member,
+    Pool,
+    SessionPersistence,
+)
 
 Document = dict[str, Any]
 
@@ -51,7 +57,7 @@ def load_balancer(wish: LoadBalancer, shown: Shown, *, listeners: Sequence[str],
         "vip_port_id": wish.vip.port_id,
         "vip_subnet_id": wish.vip.subnet_id,
         "vip_network_id": wish.vip.network_id,
-        "vip_sg_ids": [],
+        "vip_sg_ids": list(wish.vip_sg_ids),
         "additional_vips": [
             {"subnet_id": vip.subnet_id, "ip_address": vip.address, "port_id": vip.port_id}
             for vip in wish.additional_vips
@@ -60,14 +66,14 @@ def load_balancer(wish: LoadBalancer, shown: Shown, *, listeners: Sequence[str],
         "pools": _ids(pools),
         "provider": wish.provider,
         "flavor_id": wish.flavor_id,
-        "vip_qos_policy_id": None,
+        "vip_qos_policy_id": wish.vip_qos_policy_id,
         "tags": list(wish.tags),
         "availability_zone": wish.availability_zone,
-        "vip_vnic_type": "normal",
+        "vip_vnic_type": wish.vip_vnic_type,
     }
 
 
-def listener(wish: Listener, shown: Shown) -> Document:
+def listener(wish: Listener, shown: Shown, *, l7_policies: Sequence[str]) -> Document:
     return {
         "id": wish.id,
         "name": wish.name,
@@ -77,10 +83,10 @@ def listener(wish: Listener, shown: Shown) -> Document:
         "protocol": wish.protocol,
         "protocol_port": wish.protocol_port,
         "connection_limit": wish.connection_limit,
-        "default_tls_container_ref": None,
-        "sni_container_refs": [],
+        "default_tls_container_ref": wish.default_tls_container_ref,
+        "sni_container_refs": list(wish.sni_container_refs),
         "default_pool_id": wish.default_pool_id,
-        "l7policies": [],
+        "l7policies": _ids(l7_policies),
         "insert_headers": dict(wish.insert_headers),
         "loadbalancers": _ids([shown.load_balancer_id]),
         "timeout_client_data": wish.timeout_client_data_ms,
@@ -88,16 +94,14 @@ def listener(wish: Listener, shown: Shown) -> Document:
         "timeout_member_data": wish.timeout_member_data_ms,
         "timeout_tcp_inspect": wish.timeout_tcp_inspect_ms,
         "tags": list(wish.tags),
-        "client_ca_tls_container_ref": None,
-        "client_authentication": "NONE",
-        "client_crl_container_ref": None,
+        "client_ca_tls_container_ref": wish.client_ca_tls_container_ref,
+        "client_authentication": wish.client_authentication,
+        "client_crl_container_ref": wish.client_crl_container_ref,
         "allowed_cidrs": list(wish.allowed_cidrs) or None,
-        "tls_ciphers": None,
-        "tls_versions": None,
-        "alpn_protocols": None,
-        "hsts_max_age": None,
-        "hsts_include_subdomains": False,
-        "hsts_preload": False,
+        **_tls(wish),
+        "hsts_max_age": wish.hsts_max_age_s,
+        "hsts_include_subdomains": wish.hsts_include_subdomains,
+        "hsts_preload": wish.hsts_preload,
     }
 
 
@@ -117,17 +121,23 @@ def pool(
         "listeners": _ids(listeners),
         "members": _ids(members),
         "tags": list(wish.tags),
-        "tls_container_ref": None,
-        "ca_tls_container_ref": None,
-        "crl_container_ref": None,
-        "tls_enabled": False,
-        "tls_ciphers": None,
-        "tls_versions": None,
-        "alpn_protocols": None,
+        "tls_container_ref": wish.tls_container_ref,
+        "ca_tls_container_ref": wish.ca_tls_container_ref,
+        "crl_container_ref": wish.crl_container_ref,
+        "tls_enabled": wish.tls_enabled,
+        **_tls(wish),
     }
     if health_monitor_id is not None:  # the API leaves the field out otherwise
         document["healthmonitor_id"] = health_monitor_id
     return document
+
+
+def _tls(wish: Listener | Pool) -> Document:
+    return {
+        "tls_ciphers": wish.tls_ciphers,
+        "tls_versions": list(wish.tls_versions) or None,
+        "alpn_protocols": list(wish.alpn_protocols) or None,
+    }
 
 
 def _persistence(wish: SessionPersistence | None) -> Document | None:
@@ -155,7 +165,7 @@ def member(wish: Member, shown: Shown) -> Document:
         "monitor_address": wish.monitor_address,
         "monitor_port": wish.monitor_port,
         "tags": list(wish.tags),
-        "vnic_type": "normal",
+        "vnic_type": wish.vnic_type,
     }
 
 
@@ -180,14 +190,57 @@ def health_monitor(wish: HealthMonitor, shown: Shown, *, pool_id: str) -> Docume
     }
 
 
+def l7_policy(wish: L7Policy, shown: Shown, *, position: int, rules: Sequence[str]) -> Document:
+    return {
+        "id": wish.id,
+        "name": wish.name,
+        "description": wish.description,
+        "admin_state_up": wish.admin_state_up,
+        **_common(shown),
+        "action": wish.action,
+        "listener_id": wish.listener_id,
+        "redirect_pool_id": wish.redirect_pool_id,
+        "redirect_url": wish.redirect_url,
+        "redirect_prefix": wish.redirect_prefix,
+        "redirect_http_code": wish.redirect_http_code,
+        "position": position,
+        "rules": _ids(rules),
+        "tags": list(wish.tags),
+    }
+
+
+def l7_rule(wish: L7Rule, shown: Shown) -> Document:
+    return {
+        "id": wish.id,
+        "type": wish.type,
+        "compare_type": wish.compare_type,
+        "key": wish.key,
+        "value": wish.value,
+        "invert": wish.invert,
+        "admin_state_up": wish.admin_state_up,
+        **_common(shown),
+        "tags": list(wish.tags),
+    }
+
+
 def load_balancer_tree(
     load_balancer: Document, *, listeners: Sequence[Document], pools: Sequence[Document], children: Sequence[Document]
 ) -> Document:
-    """Give the reply to a create: the load balancer with everything in it. `children`: members and monitors of the pools."""
+    """Give the reply to a create: the load balancer with everything in it. `children`: all that is neither listener nor pool."""
     by_id = {child["id"]: child for child in children}
     return load_balancer | {
-        "listeners": [_without(listener, "loadbalancers") for listener in listeners],
+        "listeners": [_listener_tree(listener, by_id) for listener in listeners],
         "pools": [_pool_tree(pool, by_id) for pool in pools],
+    }
+
+
+def _listener_tree(listener: Document, by_id: dict[str, Document]) -> Document:
+    policies = [by_id[policy["id"]] for policy in listener["l7policies"] if policy["id"] in by_id]
+    return _without(listener, "loadbalancers") | {
+        "l7policies": [
+            policy | {"rules": [by_id[rule["id"]] for rule in policy["rules"] if rule["id"] in by_id]}
+            for policy in policies
+        ]
     }
 
 
@@ -211,20 +264,18 @@ def status_tree(
 ) -> Document:
     """Give the reply of `/status`: pools stand under the listeners that use them, others are not shown."""
     by_id = {child["id"]: child for child in children}
-    pools_by_id = {pool["id"]: pool for pool in pools}
     return _status(load_balancer) | {
         "listeners": [
-            _status(listener)
-            | {
-                "pools": [
-                    _pool_status(pools_by_id[pool_id], by_id)
-                    for pool_id in (listener["default_pool_id"],)
-                    if pool_id in pools_by_id
-                ]
-            }
+            _status(listener) | {"pools": [_pool_status(pool, by_id) for pool in _pools_of(listener, pools)]}
             for listener in listeners
         ]
     }
+
+
+def _pools_of(listener: Document, pools: Sequence[Document]) -> list[Document]:
+    """Give the pools that the listener uses, its default pool first."""
+    used = [pool for pool in pools if {"id": listener["id"]} in pool["listeners"]]
+    return sorted(used, key=lambda pool: pool["id"] != listener["default_pool_id"])
 
 
 def _status(document: Document, *more: str) -> Document:

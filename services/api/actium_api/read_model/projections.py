@@ -1,7 +1,7 @@
 """
 From commits to rows: one function, `project`, for all streams; touches nothing but the connection.
 
-Positions move in the same transaction. Which event does what: `load_balancer_events`, `fleet_events`; here are the
+Positions move in the same transaction. Which event does what: `load_balancer_events`, `catalogue_events`, `fleet_events`; here are the
 frame and the operating statuses.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from actium_api.read_model import fleet_events, load_balancer_events
+from actium_api.read_model import catalogue_events, fleet_events, load_balancer_events, secrets_kept, statements
 from actium_api.read_model.rows import Rows, seconds
 from actium_api.read_model.tables import LISTENERS, LOAD_BALANCERS, MEMBERS, POOLS
 from actium_shared.event_store import Recorded
@@ -42,6 +42,10 @@ def _project_one(rows: Rows, recorded: Recorded) -> None:
             load_balancer_events.apply(rows, recorded)
         case "health":
             _apply_statuses(rows, recorded)
+        case "catalogue" | "project":
+            catalogue_events.apply(rows, recorded)
+        case "secret":
+            secrets_kept.apply(rows, recorded)
         case _:
             fleet_events.apply(rows, recorded)
 
@@ -65,9 +69,8 @@ def _apply_status(rows: Rows, load_balancer_id: str, change: StatusChange, *, kn
     table = _STATUS_TABLES.get(change.kind)
     if table is None:  # a kind that a newer health service speaks of
         return
-    query = sa.update(table).where(table.c.id == change.id, table.c.load_balancer_id == load_balancer_id)
-    if known is not None:
-        query = query.where(table.c.operating_since <= known)
-    done = rows.connection.execute(query.values(operating_status=change.operating_status, operating_changed_at=at))
-    if done.rowcount:
+    query = statements.set_operating_status(table, only_known=known is not None)
+    found_by = {"key": change.id, "owner": load_balancer_id} | ({} if known is None else {"known": known})
+    values = {"operating_status": change.operating_status, "operating_changed_at": at}
+    if rows.connection.execute(query, found_by | values).rowcount:
         rows.touch(table, [change.id])

@@ -2,15 +2,24 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
-from actium_api.read_model import documents
+from actium_api.read_model import documents, pool_use, statements
 from actium_api.read_model.documents import Document, Shown
-from actium_api.read_model.tables import HEALTH_MONITORS, LISTENERS, LOAD_BALANCERS, MEMBERS, POOLS
-from actium_shared.wishes import HealthMonitor, Listener, LoadBalancer, Member, Pool
+from actium_api.read_model.tables import (
+    HEALTH_MONITORS,
+    L7_POLICIES,
+    L7_RULES,
+    LISTENERS,
+    LOAD_BALANCERS,
+    MEMBERS,
+    POOLS,
+)
+from actium_shared.wishes import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool
 
 Ids = Mapping[str, Sequence[str]]
 
@@ -18,19 +27,25 @@ Ids = Mapping[str, Sequence[str]]
 class Relations:
     """The ids that rows of one table show of other tables' rows, read for many rows at once."""
 
-    def __init__(self, connection: sa.Connection, table: sa.Table, ids: Sequence[str]) -> None:
+    def __init__(self, connection: sa.Connection, table: sa.Table, key: Mapping[str, Any], *, many: bool) -> None:
         self._shown: tuple[str, ...] = table.info["shown"]
         self._listeners: Ids = {}
         self._pools: Ids = {}
         self._members: Ids = {}
         self._monitors: Ids = {}
+        self._policies: Ids = {}
+        self._rules: Ids = {}
         if table is LOAD_BALANCERS:
-            self._listeners = _grouped(connection, LISTENERS, LISTENERS.c.load_balancer_id, ids)
-            self._pools = _grouped(connection, POOLS, POOLS.c.load_balancer_id, ids)
+            self._listeners = _grouped(connection, LISTENERS.c.load_balancer_id, key, many=many)
+            self._pools = _grouped(connection, POOLS.c.load_balancer_id, key, many=many)
+        if table is LISTENERS:
+            self._policies = _policies_of(connection, key, many=many)
+        if table is L7_POLICIES:
+            self._rules = _grouped(connection, L7_RULES.c.l7_policy_id, key, many=many)
         if table is POOLS:
-            self._listeners = _grouped(connection, LISTENERS, LISTENERS.c.default_pool_id, ids)
-            self._members = _grouped(connection, MEMBERS, MEMBERS.c.pool_id, ids)
-            self._monitors = _grouped(connection, HEALTH_MONITORS, HEALTH_MONITORS.c.pool_id, ids)
+            self._listeners = pool_use.listeners_of(connection, key["keys"] if many else [key["key"]])
+            self._members = _grouped(connection, MEMBERS.c.pool_id, key, many=many)
+            self._monitors = _grouped(connection, HEALTH_MONITORS.c.pool_id, key, many=many)
 
     def values(self, row: sa.RowMapping, wish: object) -> dict[str, object]:
         """Give the new values of a row's columns; `key` is its id."""
@@ -57,7 +72,7 @@ class Relations:
                 listeners, pools = self._listeners.get(wish.id, ()), self._pools.get(wish.id, ())
                 return documents.load_balancer(wish, shown, listeners=listeners, pools=pools)
             case Listener():
-                return documents.listener(wish, shown)
+                return documents.listener(wish, shown, l7_policies=self._policies.get(wish.id, ()))
             case Pool():
                 return documents.pool(
                     wish,
@@ -70,14 +85,32 @@ class Relations:
                 return documents.member(wish, shown)
             case HealthMonitor():
                 return documents.health_monitor(wish, shown, pool_id=row["pool_id"])
+            case L7Policy():
+                return documents.l7_policy(wish, shown, position=row["position"], rules=self._rules.get(wish.id, ()))
+            case L7Rule():
+                return documents.l7_rule(wish, shown)
             case _:
                 raise TypeError(f"nothing shows a {type(wish).__name__}")
 
 
-def _grouped(connection: sa.Connection, table: sa.Table, by: sa.Column[Any], ids: Sequence[str]) -> Ids:
+def _grouped(connection: sa.Connection, by: sa.Column[Any], key: Mapping[str, Any], *, many: bool) -> Ids:
     """Give the ids of the table's rows by the id that they refer to, oldest first."""
-    query = sa.select(by, table.c.id).where(by.in_(ids)).order_by(table.c.created_at, table.c.id)
     groups: defaultdict[str, list[str]] = defaultdict(list)
-    for owner, row_id in connection.execute(query):
+    for owner, row_id in connection.execute(statements.select_in_order(by, many, by, by.table.c.id), key):
         groups[owner].append(row_id)
     return groups
+
+
+def _policies_of(connection: sa.Connection, key: Mapping[str, Any], *, many: bool) -> Ids:
+    """Give the ids of listeners' policies in the order that they are tried."""
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for listener_id, policy_id in connection.execute(_select_policies(many), key):
+        groups[listener_id].append(policy_id)
+    return groups
+
+
+@cache
+def _select_policies(many: bool) -> sa.Select[Any]:
+    policies = L7_POLICIES.c
+    chosen = statements.select(policies.listener_id, many, policies.listener_id, policies.id)
+    return chosen.order_by(policies.position, policies.created_at, policies.id)

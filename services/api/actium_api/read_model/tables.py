@@ -41,7 +41,7 @@ def _resource(name: str, *own: sa.Column[object], shown: dict[str, type]) -> sa.
         *own,
         *(sa.Column(field, _TYPES[kind]) for field, kind in shown.items()),
         sa.Index(f"{name}_order", "created_at", "id"),
-        sa.Index(f"{name}_name", "name"),
+        *([sa.Index(f"{name}_name", "name")] if "name" in shown else []),
         sa.Index(f"{name}_project", "project_id"),
         sa.Index(f"{name}_load_balancer", "load_balancer_id"),
         info={"shown": tuple(shown)},
@@ -146,6 +146,31 @@ HEALTH_MONITORS = _resource(
         "domain_name": str,
     },
 )
+
+L7_POLICIES = _resource(
+    "l7_policies",
+    sa.Column("listener_id", ID, nullable=False, index=True),
+    sa.Column("redirect_pool_id", ID, index=True),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    shown={
+        "name": str,
+        "description": str,
+        "admin_state_up": bool,
+        "action": str,
+        "redirect_url": str,
+        "redirect_prefix": str,
+        "redirect_http_code": int,
+    },
+)
+"""`position` is moved by other policies' events too, unlike what stands in `wish`."""
+
+L7_RULES = _resource(
+    "l7_rules",
+    sa.Column("l7_policy_id", ID, nullable=False, index=True),
+    sa.Column("rule_key", sa.Text),
+    shown={"type": str, "compare_type": str, "value": str, "invert": bool, "admin_state_up": bool},
+)
+"""`rule_key` is the field `key`, a name that statements use for what they look rows up by."""
 
 TAGS = sa.Table(
     "tags",
@@ -272,3 +297,16 @@ STATISTICS = sa.Table(
     sa.Column("request_errors", sa.BigInteger, nullable=False),
 )
 """Cumulative totals per listener and amphora, as last published; replies sum them."""
+
+SECRETS = sa.Table(
+    "secrets",
+    METADATA,
+    sa.Column("ref", sa.String(255), primary_key=True),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("project_id", sa.String(255), nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("expires_at", TIME),
+    sa.Column("stored_at", TIME, nullable=False),
+)
+"""What is known of secrets; their content is nowhere but in compute's store."""

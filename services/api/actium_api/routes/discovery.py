@@ -1,9 +1,14 @@
-"""What the service says of itself: the version document. There are no microversions; the list tells what exists."""
+"""
+What the service says of itself: the version document, and whether it is there.
+
+There are no microversions; the list tells what exists.
+"""
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actium_api.faults import json_response
+from actium_api import paths
+from actium_api.faults import RouterFault, json_response
 from actium_api.routes.base import route
 
 VERSIONS = (
@@ -63,4 +68,15 @@ async def version(_request: Request) -> Response:
     return json_response("v2")
 
 
-ROUTES = [route("/", GET=versions), route("/v2", GET=version)]
+async def healthcheck(request: Request) -> Response:
+    """Say that requests are answered; the front of an API asks so, and has no token."""
+    if not request.app.state.settings.healthcheck:
+        raise RouterFault(404, "Not Found", "The health check is not enabled: ACTIUM_HEALTHCHECK.")
+    return Response("OK", media_type="text/plain")
+
+
+ROUTES = [
+    route("/", GET=versions),
+    route(paths.ROOT, GET=version),
+    route(paths.HEALTHCHECK, GET=healthcheck, HEAD=healthcheck),
+]

@@ -7,7 +7,7 @@ from actium_api.auth import caller
 from actium_api.listing import collection
 from actium_api.read_model.tables import HEALTH_MONITORS, POOLS
 from actium_api.requests import wrapped
-from actium_api.routes.base import asks_of, created, ids_of, index, no_content, route, row, show, stored
+from actium_api.routes.base import asks_of, created, ids_of, index, no_content, route, row, settings_of, show, stored
 from actium_api.schemas import health_monitor as schema
 from actium_api.schemas.fields import parse
 from actium_api.schemas.health_monitor import HealthMonitorPost, HealthMonitorPut
@@ -29,7 +29,7 @@ async def get(request: Request) -> Response:
 async def post(request: Request) -> Response:
     sent = parse(HealthMonitorPost, KEY, await wrapped(request, KEY))
     pool = await row(request, POOLS, sent.pool_id, kind="Pool")
-    schema.check(sent)
+    schema.check(sent, settings_of(request))
     monitor_id = ids_of(request).new()
     command = CreateHealthMonitor(
         load_balancer_id=LoadBalancerId(pool["load_balancer_id"]),
@@ -43,7 +43,7 @@ async def post(request: Request) -> Response:
 async def put(request: Request) -> Response:
     sent = parse(HealthMonitorPut, KEY, await wrapped(request, KEY))
     found = await row(request, HEALTH_MONITORS, _id(request), kind=KIND)
-    schema.check_change(sent, monitor_type=found["type"], stored=stored(found))
+    schema.check_change(sent, monitor_type=found["type"], stored=stored(found), settings=settings_of(request))
     command = UpdateHealthMonitor(
         load_balancer_id=LoadBalancerId(found["load_balancer_id"]),
         pool_id=PoolId(found["pool_id"]),

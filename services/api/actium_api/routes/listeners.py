@@ -4,18 +4,34 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from actium_api import secret_checks
 from actium_api.auth import caller
 from actium_api.faults import Fault
 from actium_api.listing import collection
 from actium_api.read_model import queries
 from actium_api.read_model.tables import LISTENERS, LOAD_BALANCERS, STATISTICS
 from actium_api.requests import wrapped
-from actium_api.routes.base import asks_of, created, database_of, ids_of, index, no_content, one, route, row, show
+from actium_api.routes.base import (
+    asks_of,
+    created,
+    database_of,
+    ids_of,
+    index,
+    no_content,
+    one,
+    route,
+    row,
+    settings_of,
+    show,
+    unpack,
+)
 from actium_api.schemas import listener as schema
+from actium_api.schemas import tls
 from actium_api.schemas.fields import parse
 from actium_api.schemas.listener import ListenerPost, ListenerPut
 from actium_shared.commands.planner import CreateListener, DeleteListener, UpdateListener
 from actium_shared.ids import ListenerId, LoadBalancerId
+from actium_shared.wishes import Listener
 
 KIND, KEY = "Listener", "listener"
 COLLECTION = collection(
@@ -33,31 +49,34 @@ async def get(request: Request) -> Response:
 
 async def post(request: Request) -> Response:
     sent = parse(ListenerPost, KEY, await wrapped(request, KEY))
-    await row(request, LOAD_BALANCERS, sent.loadbalancer_id, kind="Load Balancer")
+    load_balancer = await row(request, LOAD_BALANCERS, sent.loadbalancer_id, kind="Load Balancer")
     if sent.default_pool or sent.l7policies:
         raise Fault(
             400, "default_pool and l7policies can be given only when a load balancer is created with all in it."
         )
-    schema.check(sent)
+    settings, who = settings_of(request), caller(request)
+    schema.check(sent, settings)
     listener_id = ids_of(request).new()
-    command = CreateListener(
-        load_balancer_id=LoadBalancerId(sent.loadbalancer_id),
-        listener=sent.wish(listener_id, default_pool_id=sent.default_pool_id),
-    )
-    await asks_of(request).decide(command, caller=caller(request))
+    wish = sent.wish(listener_id, default_pool_id=sent.default_pool_id, site=tls.listeners(settings))
+    await secret_checks.check(asks_of(request), load_balancer["project_id"], wish, caller=who)
+    command = CreateListener(load_balancer_id=LoadBalancerId(sent.loadbalancer_id), listener=wish)
+    await asks_of(request).decide(command, caller=who)
     return await created(request, LISTENERS, listener_id, kind=KIND, key=KEY)
 
 
 async def put(request: Request) -> Response:
     sent = parse(ListenerPut, KEY, await wrapped(request, KEY))
     found = await row(request, LISTENERS, _id(request), kind=KIND)
-    schema.check_change(sent, protocol=found["protocol"])
+    settings, who = settings_of(request), caller(request)
+    schema.check_change(sent, protocol=found["protocol"], settings=settings)
+    changes = sent.changes(tls.listeners(settings))
+    if sent.model_fields_set & secret_checks.LISTENER_FIELDS:
+        wish = secret_checks.changed(unpack(found, Listener), changes)
+        await secret_checks.check(asks_of(request), found["project_id"], wish, caller=who)
     command = UpdateListener(
-        load_balancer_id=LoadBalancerId(found["load_balancer_id"]),
-        listener_id=ListenerId(found["id"]),
-        changes=sent.changes(),
+        load_balancer_id=LoadBalancerId(found["load_balancer_id"]), listener_id=ListenerId(found["id"]), changes=changes
     )
-    await asks_of(request).decide(command, caller=caller(request))
+    await asks_of(request).decide(command, caller=who)
     return await get(request)
 
 

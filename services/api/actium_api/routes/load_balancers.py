@@ -6,20 +6,35 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actium_api.auth import Caller, caller
+from actium_api import access, secret_checks
+from actium_api.auth import caller
 from actium_api.faults import Fault, json_response, not_found
 from actium_api.listing import collection
+from actium_api.policy_rules import PREFIX
 from actium_api.read_model import documents, queries
 from actium_api.read_model.tables import LOAD_BALANCERS, STATISTICS
 from actium_api.requests import wrapped
-from actium_api.routes.base import asks_of, database_of, ids_of, index, no_content, one, route, row, show
+from actium_api.routes.base import (
+    asks_of,
+    confirm_subnets,
+    database_of,
+    ids_of,
+    index,
+    no_content,
+    one,
+    route,
+    row,
+    settings_of,
+    show,
+)
 from actium_api.schemas import load_balancer as schema
 from actium_api.schemas.fields import parse
-from actium_api.schemas.load_balancer import LoadBalancerPost, LoadBalancerPut, Tree
-from actium_shared.commands.network import ReserveVip
+from actium_api.schemas.load_balancer import LoadBalancerPost, LoadBalancerPut
+from actium_api.settings import ApiSettings
+from actium_shared.commands.network import AdditionalVip, FindNetworkObjects, ReserveVip, VipReservation
 from actium_shared.commands.planner import CreateLoadBalancer, DeleteLoadBalancer, UpdateLoadBalancer
 from actium_shared.ids import LoadBalancerId, NetworkId, PortId, ProjectId, SubnetId
-from actium_shared.wishes import LoadBalancer, Vip
+from actium_shared.wishes import LoadBalancer
 
 KIND, KEY = "Load Balancer", "loadbalancer"
 COLLECTION = collection(LOAD_BALANCERS, "loadbalancers")
@@ -36,28 +51,39 @@ async def get(request: Request) -> Response:
 
 async def post(request: Request) -> Response:
     sent = parse(LoadBalancerPost, KEY, await wrapped(request, KEY))
-    schema.check(sent, providers=(request.app.state.settings.default_provider,))
-    load_balancer_id = LoadBalancerId(ids_of(request).new())
-    tree = schema.tree(sent, ids_of(request))
-    who = caller(request)
-    await _check_subnets(request, tree, who)
-    project_id = ProjectId(sent.tenant_id or sent.project_id or who.project_id)
-    vip = await asks_of(request).reserve_vip(_reservation(sent, load_balancer_id, project_id), caller=who)
+    settings, ids, who = settings_of(request), ids_of(request), caller(request)
+    schema.check(sent, settings)
+    load_balancer_id = LoadBalancerId(ids.new())
+    tree = schema.tree(sent, ids, settings)
+    given = sent.tenant_id or sent.project_id
+    project_id = ProjectId(access.owner_of_new(request, given, *_more_actions(sent, "post")))
+    await confirm_subnets(request, (member.subnet_id for pool in tree.pools for member in pool.members))
+    await _confirm_network_objects(request, sent, load_balancer_id)
+    pools = [each.pool for each in tree.pools]
+    await secret_checks.check(asks_of(request), project_id, *tree.listeners, *pools, caller=who)
+    reserved = await asks_of(request).reserve_vip(_reservation(sent, load_balancer_id, project_id), caller=who)
     command = CreateLoadBalancer(
         load_balancer_id=load_balancer_id,
-        load_balancer=_wish(request, sent, load_balancer_id, project_id, vip=vip),
+        load_balancer=_wish(sent, load_balancer_id, project_id, settings=settings, reserved=reserved),
         listeners=tree.listeners,
         pools=tree.pools,
+        l7_policies=tree.l7_policies,
     )
     await asks_of(request).decide(command, caller=who)
     found = await _tree(request, load_balancer_id)
     return json_response({KEY: documents.load_balancer_tree(**found)}, status=201)
 
 
-async def _check_subnets(request: Request, tree: Tree, who: Caller) -> None:
-    subnets = {member.subnet_id for pool in tree.pools for member in pool.members if member.subnet_id is not None}
-    for subnet_id in sorted(subnets):
-        await asks_of(request).find_subnet(subnet_id, caller=who)
+async def _confirm_network_objects(
+    request: Request, sent: LoadBalancerPost | LoadBalancerPut, load_balancer_id: LoadBalancerId
+) -> None:
+    command = FindNetworkObjects(
+        load_balancer_id=load_balancer_id,
+        security_group_ids=sent.vip_sg_ids,
+        qos_policy_id=sent.vip_qos_policy_id,
+    )
+    if command.security_group_ids or command.qos_policy_id is not None:
+        await asks_of(request).confirm(command, caller=caller(request))
 
 
 def _reservation(sent: LoadBalancerPost, load_balancer_id: LoadBalancerId, project_id: ProjectId) -> ReserveVip:
@@ -68,20 +94,39 @@ def _reservation(sent: LoadBalancerPost, load_balancer_id: LoadBalancerId, proje
         network_id=None if sent.vip_network_id is None else NetworkId(sent.vip_network_id),
         port_id=None if sent.vip_port_id is None else PortId(sent.vip_port_id),
         address=sent.vip_address,
+        additional=tuple(
+            AdditionalVip(
+                subnet_id=SubnetId(each.subnet_id),
+                address=each.ip_address,
+                port_id=None if each.port_id is None else PortId(each.port_id),
+            )
+            for each in sent.additional_vips
+        ),
     )
 
 
 def _wish(
-    request: Request, sent: LoadBalancerPost, load_balancer_id: LoadBalancerId, project_id: ProjectId, *, vip: Vip
+    sent: LoadBalancerPost,
+    load_balancer_id: LoadBalancerId,
+    project_id: ProjectId,
+    *,
+    settings: ApiSettings,
+    reserved: VipReservation,
 ) -> LoadBalancer:
     return LoadBalancer(
         id=load_balancer_id,
         project_id=project_id,
-        vip=vip,
+        vip=reserved.vip,
+        additional_vips=reserved.additional_vips,
         name=sent.name,
         description=sent.description,
         admin_state_up=sent.admin_state_up,
-        provider=sent.provider or request.app.state.settings.default_provider,
+        # A flavor says whose it is; the planner knows.
+        provider=sent.provider or ("" if sent.flavor_id else settings.default_provider),
+        flavor_id=sent.flavor_id,
+        availability_zone=sent.availability_zone,
+        vip_qos_policy_id=sent.vip_qos_policy_id,
+        vip_sg_ids=sent.vip_sg_ids,
         tags=sent.tags,
     )
 
@@ -89,11 +134,17 @@ def _wish(
 async def put(request: Request) -> Response:
     load_balancer_id = LoadBalancerId(_id(request))
     sent = parse(LoadBalancerPut, KEY, await wrapped(request, KEY))
-    await row(request, LOAD_BALANCERS, load_balancer_id, kind=KIND)
-    schema.refuse_unsupported(sent)
+    found = await row(request, LOAD_BALANCERS, load_balancer_id, kind=KIND)
+    access.authorise(request, found["project_id"], *_more_actions(sent, "put"))
+    await _confirm_network_objects(request, sent, load_balancer_id)
     command = UpdateLoadBalancer(load_balancer_id=load_balancer_id, changes=sent.changes())
     await asks_of(request).decide(command, caller=caller(request))
     return await get(request)
+
+
+def _more_actions(sent: LoadBalancerPost | LoadBalancerPut, method: str) -> tuple[str, ...]:
+    """Security groups have an action of their own."""
+    return (f"{PREFIX}{KEY}:{method}:vip_sg_ids",) if "vip_sg_ids" in sent.model_fields_set else ()
 
 
 async def delete(request: Request) -> Response:
@@ -106,6 +157,7 @@ async def delete(request: Request) -> Response:
 
 
 async def status(request: Request) -> Response:
+    await row(request, LOAD_BALANCERS, _id(request), kind=KIND)
     found = await _tree(request, _id(request))
     return json_response({"statuses": {KEY: documents.status_tree(**found)}})
 

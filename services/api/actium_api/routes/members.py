@@ -4,21 +4,24 @@ import sqlalchemy as sa
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actium_api.auth import Caller, caller
-from actium_api.faults import Fault, RouterFault, not_found
+from actium_api.auth import caller
+from actium_api.faults import Fault, not_found
 from actium_api.listing import collection
 from actium_api.read_model.tables import MEMBERS, POOLS
 from actium_api.requests import wrapped
 from actium_api.routes.base import (
     accepted,
     asks_of,
+    confirm_subnets,
     created,
     ids_of,
     index,
     no_content,
     one,
+    parent,
     route,
     row,
+    settings_of,
 )
 from actium_api.schemas import member as schema
 from actium_api.schemas.fields import parse
@@ -44,9 +47,9 @@ async def get(request: Request) -> Response:
 async def post(request: Request) -> Response:
     pool = await _pool(request)
     sent = parse(MemberPost, KEY, await wrapped(request, KEY))
-    schema.check(sent)
+    schema.check(sent, settings_of(request))
     who = caller(request)
-    await _check_subnet(request, sent, who)
+    await confirm_subnets(request, (sent.subnet_id,))
     member_id = ids_of(request).new()
     command = CreateMember(
         load_balancer_id=LoadBalancerId(pool["load_balancer_id"]),
@@ -90,10 +93,9 @@ async def put_all(request: Request) -> Response:
         raise Fault(400, "Invalid input for field/attribute members. It must be a list of members.")
     members = [parse(MemberPost, "body", each, inside=f"members[{number}]") for number, each in enumerate(sent)]
     for each in members:
-        schema.check(each)
+        schema.check(each, settings_of(request))
     who = caller(request)
-    for subnet_id in sorted({each.subnet_id for each in members if each.subnet_id is not None}):
-        await asks_of(request).find_subnet(subnet_id, caller=who)
+    await confirm_subnets(request, (each.subnet_id for each in members))
     command = ReplaceMembers(
         load_balancer_id=LoadBalancerId(pool["load_balancer_id"]),
         pool_id=PoolId(pool["id"]),
@@ -108,18 +110,8 @@ def _batch_member(request: Request, sent: MemberPost) -> BatchMember:
     return BatchMember(member=sent.wish(ids_of(request).new()), sent=tuple(sorted(sent.model_fields_set)))
 
 
-async def _check_subnet(request: Request, sent: MemberPost, who: Caller) -> None:
-    if sent.subnet_id is not None:
-        await asks_of(request).find_subnet(sent.subnet_id, caller=who)
-
-
 async def _pool(request: Request) -> sa.RowMapping:
-    pool_id = str(request.path_params["pool_id"])
-    try:
-        return await row(request, POOLS, pool_id, kind="Pool")
-    except Fault as exc:
-        # Upstream looks the pool up on the way to the members, and so answers in its router's words.
-        raise RouterFault(404, "Not Found", exc.message) from exc
+    return await parent(request, POOLS, str(request.path_params["pool_id"]), kind="Pool")
 
 
 async def _member(request: Request) -> sa.RowMapping:

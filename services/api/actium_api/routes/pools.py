@@ -6,17 +6,32 @@ import sqlalchemy as sa
 from starlette.requests import Request
 from starlette.responses import Response
 
+from actium_api import secret_checks
 from actium_api.auth import caller
 from actium_api.faults import Fault
 from actium_api.listing import collection
 from actium_api.read_model.tables import LISTENERS, LOAD_BALANCERS, POOLS
 from actium_api.requests import wrapped
-from actium_api.routes.base import asks_of, created, ids_of, index, no_content, route, row, show, stored
+from actium_api.routes.base import (
+    asks_of,
+    created,
+    ids_of,
+    index,
+    no_content,
+    route,
+    row,
+    settings_of,
+    show,
+    stored,
+    unpack,
+)
 from actium_api.schemas import pool as schema
+from actium_api.schemas import tls
 from actium_api.schemas.fields import parse
 from actium_api.schemas.pool import Persistence, PoolPost, PoolPut
 from actium_shared.commands.planner import CreatePool, DeletePool, UpdatePool
 from actium_shared.ids import ListenerId, LoadBalancerId, PoolId
+from actium_shared.wishes import Pool
 
 KIND, KEY = "Pool", "pool"
 COLLECTION = collection(POOLS, "pools", more={"loadbalancer_id": "load_balancer_id"})
@@ -32,46 +47,52 @@ async def get(request: Request) -> Response:
 
 async def post(request: Request) -> Response:
     sent = parse(PoolPost, KEY, await wrapped(request, KEY))
-    load_balancer_id = await _parent(request, sent)
+    load_balancer_id, project_id = await _parent(request, sent)
     if sent.members or sent.healthmonitor:
         raise Fault(400, "members and healthmonitor can be given only when a load balancer is created with all in it.")
-    schema.check(sent)
+    settings, who = settings_of(request), caller(request)
+    schema.check(sent, settings)
     pool_id = ids_of(request).new()
+    wish = sent.pool(pool_id, tls.pools(settings))
+    await secret_checks.check(asks_of(request), project_id, wish, caller=who)
     command = CreatePool(
         load_balancer_id=LoadBalancerId(load_balancer_id),
-        pool=sent.pool(pool_id),
+        pool=wish,
         listener_id=None if sent.listener_id is None else ListenerId(sent.listener_id),
     )
-    await asks_of(request).decide(command, caller=caller(request))
+    await asks_of(request).decide(command, caller=who)
     return await created(request, POOLS, pool_id, kind=KIND, key=KEY)
 
 
-async def _parent(request: Request, sent: PoolPost) -> str:
-    """Give the load balancer that the pool shall stand on: named by itself, by a listener of it, or both."""
+async def _parent(request: Request, sent: PoolPost) -> tuple[str, str]:
+    """Give the load balancer that the pool shall stand on, named by itself, by a listener of it, or both; and its project."""
     if sent.listener_id is None and sent.loadbalancer_id is None:
         raise Fault(400, "Validation failure: Must provide at least one of: loadbalancer_id, listener_id.")
+    found = None
     if sent.loadbalancer_id is not None:
-        await row(request, LOAD_BALANCERS, sent.loadbalancer_id, kind="Load Balancer")
-    if sent.listener_id is None:
-        return str(sent.loadbalancer_id)
-    listener = await row(request, LISTENERS, sent.listener_id, kind="Listener")
-    load_balancer_id = str(listener["load_balancer_id"])
-    if sent.loadbalancer_id not in (None, load_balancer_id):
-        raise Fault(400, f"listener_id {sent.listener_id} is not on loadbalancer_id {sent.loadbalancer_id}.")
-    return load_balancer_id
+        found = await row(request, LOAD_BALANCERS, sent.loadbalancer_id, kind="Load Balancer")
+    if sent.listener_id is not None:
+        found = await row(request, LISTENERS, sent.listener_id, kind="Listener")
+        if sent.loadbalancer_id not in (None, found["load_balancer_id"]):
+            raise Fault(400, f"listener_id {sent.listener_id} is not on loadbalancer_id {sent.loadbalancer_id}.")
+    assert found is not None
+    return found["load_balancer_id"], found["project_id"]
 
 
 async def put(request: Request) -> Response:
     sent = parse(PoolPut, KEY, await wrapped(request, KEY))
     found = await row(request, POOLS, _id(request), kind=KIND)
     persistence = _persistence(sent, found)
-    schema.refuse_unsupported(sent, algorithm=sent.lb_algorithm if "lb_algorithm" in sent.model_fields_set else None)
+    settings, who = settings_of(request), caller(request)
+    schema.check_change(sent, settings)
+    changes = sent.changes(persistence, stored=stored(found), site=tls.pools(settings))
+    if sent.model_fields_set & secret_checks.POOL_FIELDS:
+        wish = secret_checks.changed(unpack(found, Pool), changes)
+        await secret_checks.check(asks_of(request), found["project_id"], wish, caller=who)
     command = UpdatePool(
-        load_balancer_id=LoadBalancerId(found["load_balancer_id"]),
-        pool_id=PoolId(found["id"]),
-        changes=sent.changes(persistence),
+        load_balancer_id=LoadBalancerId(found["load_balancer_id"]), pool_id=PoolId(found["id"]), changes=changes
     )
-    await asks_of(request).decide(command, caller=caller(request))
+    await asks_of(request).decide(command, caller=who)
     return await get(request)
 
 

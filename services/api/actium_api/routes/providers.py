@@ -1,36 +1,55 @@
-"""`/providers`: who can serve a load balancer."""
+"""`/providers`: who can serve a load balancer, and what each understands of flavors and zones."""
+
+from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from actium_api.faults import Fault, json_response
 from actium_api.routes.base import route
+from actium_shared.provider_options import FLAVOR_OPTIONS, PROVIDERS, ZONE_OPTIONS, Option
 
-DESCRIPTION = "The Actium provider."
+FIELDS = ("name", "description")
 
 
-async def list_(request: Request) -> Response:
-    return json_response({"providers": [{"name": _provider(request), "description": DESCRIPTION}]})
+async def list_(_request: Request) -> Response:
+    return json_response({"providers": [_described(name, text) for name, text in PROVIDERS.items()]})
 
 
 async def flavor_capabilities(request: Request) -> Response:
-    _check(request)
-    return json_response({"flavor_capabilities": []})
+    return _capabilities(request, "flavor_capabilities", FLAVOR_OPTIONS)
 
 
 async def zone_capabilities(request: Request) -> Response:
-    _check(request)
-    return json_response({"availability_zone_capabilities": []})
+    return _capabilities(request, "availability_zone_capabilities", ZONE_OPTIONS)
 
 
-def _check(request: Request) -> None:
+def _capabilities(request: Request, key: str, options: Mapping[str, Option]) -> Response:
     name = request.path_params["provider"]
-    if name != _provider(request):
-        raise Fault(400, f"Provider '{name}' is not enabled: the one enabled is {_provider(request)}.")
+    if name not in PROVIDERS:
+        raise Fault(400, f"Provider '{name}' is not enabled: those enabled are {', '.join(PROVIDERS)}.")
+    wanted = _filters(request)
+    every = [_described(name, option.description) for name, option in options.items()]
+    found = [each for each in every if all(each[field] == value for field, value in wanted.items())]
+    shown = request.query_params.getlist("fields") or FIELDS
+    return json_response({key: [{field: each[field] for field in FIELDS if field in shown} for each in found]})
 
 
-def _provider(request: Request) -> str:
-    return str(request.app.state.settings.default_provider)
+def _filters(request: Request) -> dict[str, str]:
+    wanted: dict[str, str] = {}
+    for field, value in request.query_params.multi_items():
+        if field == "fields":
+            continue
+        if field not in FIELDS:
+            raise Fault(400, f"Unknown query parameter {field}: capabilities can be filtered by {', '.join(FIELDS)}.")
+        if field in wanted:
+            raise Fault(400, f"Query parameter {field} is given more than once.")
+        wanted[field] = value
+    return wanted
+
+
+def _described(name: str, description: str) -> dict[str, str]:
+    return {"name": name, "description": description}
 
 
 ROUTES = [

@@ -1,10 +1,12 @@
 """Field types with upstream's coercions, and the base of all bodies. What a field's null means is said by its class."""
 
 import ipaddress
+import math
 import re
 import uuid
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -15,8 +17,10 @@ TRUE = frozenset(("true", "t", "yes", "y", "on", "1"))
 FALSE = frozenset(("false", "f", "no", "n", "off", "0"))
 _WHOLE = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 _HOST = re.compile(r"(?=.{1,253}\Z)(?!-)[\w-]{1,63}(?<!-)(\.(?!-)[\w-]{1,63}(?<!-))*\.?", re.ASCII)
-_CODES = re.compile(r"\d{3}(\s*,\s*\d{3})*|\d{3}-\d{3}", re.ASCII)
+_CODES = re.compile(r"\d{3}( *, *\d{3})*|\d{3}-\d{3}", re.ASCII)
 _URL_PATH = re.compile(r"/[!-~]*", re.ASCII)
+_URL = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+", re.ASCII)
+_LINE = re.compile(r"[^\x00-\x1f\x7f\x85\u2028\u2029]*")
 
 
 def _to_flag(value: Any) -> bool:
@@ -27,8 +31,8 @@ def _to_flag(value: Any) -> bool:
     raise ValueError("Value should be a boolean, or one of true, t, yes, y, on, 1, false, f, no, n, off, 0")
 
 
-def _to_whole(value: Any) -> int:
-    if isinstance(value, bool | int | float):
+def to_whole(value: Any) -> int:
+    if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return int(value)
     if isinstance(value, str) and _WHOLE.fullmatch(value):
         return int(value)
@@ -47,6 +51,8 @@ def _to_number(value: Any) -> float:
 def _to_text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("Value should be a string")  # noqa: TRY004
+    if "\0" in value:
+        raise ValueError("Value should hold no character U+0000")
     return value
 
 
@@ -85,12 +91,25 @@ def _matching(pattern: re.Pattern[str], wanted: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        if _URL.fullmatch(value) and parts.hostname and (parts.port is None or parts.port > 0):
+            return value
+    except ValueError:
+        pass
+    raise ValueError("Value should be a URL that begins with http:// or https:// and names a host")
+
+
 def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))
 
 
 Flag = Annotated[bool, BeforeValidator(_to_flag)]
-Whole = Annotated[int, BeforeValidator(_to_whole)]
+WHOLE_MOST = 2**31 - 1
+"""What every store, message and configuration on the way can hold; upstream's columns end there as well."""
+
+Whole = Annotated[int, BeforeValidator(to_whole), Field(le=WHOLE_MOST)]
 Number = Annotated[float, BeforeValidator(_to_number)]
 Text = Annotated[str, BeforeValidator(_to_text), Field(max_length=255)]
 LongText = Annotated[str, BeforeValidator(_to_text), Field(max_length=2048)]
@@ -100,11 +119,14 @@ Address = Annotated[str, BeforeValidator(_address)]
 Cidr = Annotated[str, BeforeValidator(_to_cidr)]
 Cidrs = Annotated[tuple[Cidr, ...], AfterValidator(_unique)]
 Tags = Annotated[tuple[Text, ...], AfterValidator(_unique)]
+Uuids = Annotated[tuple[Uuid, ...], AfterValidator(_unique)]
 Port = Annotated[Whole, Field(ge=1, le=65535)]
 TimeoutMs = Annotated[Whole, Field(ge=0, le=2_073_600_000)]
 UrlPath = Annotated[Text, _matching(_URL_PATH, "a URL path that begins with / and holds no blanks")]
 Codes = Annotated[Text, _matching(_CODES, "an HTTP status code, a comma list of them, or one range of them")]
 HostName = Annotated[Text, _matching(_HOST, "a host name")]
+HttpUrl = Annotated[Text, AfterValidator(_url)]
+Line = Annotated[Text, _matching(_LINE, "one line without control characters")]
 
 
 class Body(BaseModel):

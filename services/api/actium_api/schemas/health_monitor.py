@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from actium_api.faults import Fault, unsupported
+from actium_api.faults import Fault
 from actium_api.schemas.fields import (
     Body,
     Codes,
@@ -21,16 +21,15 @@ from actium_api.schemas.fields import (
     Whole,
     changes,
 )
+from actium_api.settings import ApiSettings
 from actium_shared.commands.planner import HealthMonitorChanges
 from actium_shared.ids import HealthMonitorId
 from actium_shared.wishes import HealthMonitor
 
 Type = Literal["HTTP", "HTTPS", "PING", "SCTP", "TCP", "TLS-HELLO", "UDP-CONNECT"]
 Method = Literal["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"]
-SUPPORTED = ("HTTP", "TCP")
 HTTP_TYPES = ("HTTP", "HTTPS")
 HTTP_DEFAULTS: Mapping[str, str] = {"http_method": "GET", "url_path": "/", "expected_codes": "200"}
-UDP_CONNECT_DELAY_LEAST_S = 3
 NAMES = {"delay": "delay_s", "timeout": "timeout_s"}
 
 
@@ -117,22 +116,23 @@ class HealthMonitorPut(Body):
         return HealthMonitorChanges(**changes(self, NAMES))
 
 
-def check(body: NestedHealthMonitor) -> None:
+def check(body: NestedHealthMonitor, settings: ApiSettings) -> None:
     """
-    Refuse what is invalid by itself, and after that what nothing serves yet.
+    Refuse what is invalid by itself.
 
     Raises:
-        Fault: 400, or 501.
+        Fault: 400.
     """
+    if body.type == "PING" and not settings.allow_ping_health_monitors:
+        raise Fault(400, "type PING is disabled by the administrator.")
     _check_http_fields(body, body.type)
     _check_domain(body.domain_name, body.http_version)
-    if body.type == "UDP-CONNECT" and body.delay < UDP_CONNECT_DELAY_LEAST_S:
-        raise Fault(400, f"delay of a UDP-CONNECT monitor must be at least {UDP_CONNECT_DELAY_LEAST_S}.")
-    if body.type not in SUPPORTED:
-        raise unsupported(f"health monitor type {body.type}")
+    _check_delay(body.delay, body.type, settings)
 
 
-def check_change(body: HealthMonitorPut, *, monitor_type: str, stored: Mapping[str, Any]) -> None:
+def check_change(
+    body: HealthMonitorPut, *, monitor_type: str, stored: Mapping[str, Any], settings: ApiSettings
+) -> None:
     """
     Like `check`, for a change of a monitor that has `monitor_type`; `stored` is what it shows.
 
@@ -140,6 +140,8 @@ def check_change(body: HealthMonitorPut, *, monitor_type: str, stored: Mapping[s
         Fault: 400.
     """
     _check_http_fields(body, monitor_type)
+    if "delay" in body.model_fields_set:
+        _check_delay(body.delay, monitor_type, settings)
     if body.model_fields_set & {"domain_name", "http_version"}:
         sent = {**stored, **{name: getattr(body, name) for name in body.model_fields_set}}
         _check_domain(sent["domain_name"], sent["http_version"])
@@ -154,3 +156,9 @@ def _check_http_fields(body: Body, monitor_type: str) -> None:
 def _check_domain(domain_name: str | None, http_version: float | None) -> None:
     if domain_name is not None and http_version != 1.1:
         raise Fault(400, f"domain_name needs http_version 1.1, which is {http_version}.")
+
+
+def _check_delay(delay: int, monitor_type: str, settings: ApiSettings) -> None:
+    least = settings.udp_connect_min_interval_health_monitor
+    if monitor_type == "UDP-CONNECT" and delay < least:
+        raise Fault(400, f"delay of a UDP-CONNECT monitor must be at least {least}.")

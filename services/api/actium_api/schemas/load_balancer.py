@@ -1,17 +1,23 @@
 """Load balancers as clients send them, alone or with their whole tree."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from actium_api.faults import Fault, invalid, unsupported
-from actium_api.schemas import listener, pool
-from actium_api.schemas.fields import Address, Body, Create, Flag, ProjectName, Tags, Text, Uuid, changes, parse
+from actium_api.faults import Fault, invalid
+from actium_api.schemas import l7_policy, listener, pool, tls
+from actium_api.schemas.fields import Address, Body, Create, Flag, ProjectName, Tags, Text, Uuid, Uuids, changes
+from actium_api.schemas.l7_policy import NestedL7Policy
 from actium_api.schemas.listener import NestedListener
 from actium_api.schemas.pool import NestedPool
+from actium_api.settings import ApiSettings
 from actium_shared.commands.planner import LoadBalancerChanges
-from actium_shared.ids import Ids
-from actium_shared.wishes import Listener, PoolWish
+from actium_shared.ids import Ids, PoolId
+from actium_shared.provider_options import PROVIDERS, is_ours
+from actium_shared.wishes import L7PolicyWish, Listener, PoolWish
+
+VIP_SOURCES = ("vip_port_id", "vip_network_id", "vip_subnet_id")
+"""Where the address can come from, the first one that is sent counts."""
 
 
 class AdditionalVip(Create):
@@ -32,7 +38,7 @@ class LoadBalancerPost(Create):
     vip_port_id: Uuid | None = None
     vip_subnet_id: Uuid | None = None
     vip_network_id: Uuid | None = None
-    vip_sg_ids: tuple[Uuid, ...] = ()
+    vip_sg_ids: Uuids = ()
     additional_vips: tuple[AdditionalVip, ...] = ()
     listeners: tuple[NestedListener, ...] = ()
     pools: tuple[NestedPool, ...] = ()
@@ -55,50 +61,40 @@ class LoadBalancerPut(Body):
     name: Text = ""
     description: Text = ""
     admin_state_up: Flag = True
-    vip_sg_ids: tuple[Uuid, ...] = ()
+    vip_sg_ids: Uuids = ()
     vip_qos_policy_id: Uuid | None = None
     tags: Tags = ()
 
     def changes(self) -> LoadBalancerChanges:
         """Give what shall change."""
-        sent = changes(self, {})
-        return LoadBalancerChanges(**{name: value for name, value in sent.items() if not name.startswith("vip_")})
+        return LoadBalancerChanges(**changes(self, {}))
 
 
-def check(body: LoadBalancerPost, *, providers: Sequence[str]) -> None:
+def check(body: LoadBalancerPost, settings: ApiSettings) -> None:
     """
-    Refuse what is invalid by itself, and after that what nothing serves yet.
+    Refuse what is invalid by itself.
 
     Raises:
-        Fault: 400, or 501.
+        Fault: 400.
     """
-    if not (body.vip_port_id or body.vip_network_id or body.vip_subnet_id):
-        raise Fault(400, "Validation failure: VIP must contain one of: vip_port_id, vip_network_id, vip_subnet_id.")
-    if body.provider is not None and body.provider not in providers:
-        raise Fault(400, f"Provider '{body.provider}' is not enabled: provider must be one of {', '.join(providers)}.")
-    subnets = [vip.subnet_id for vip in body.additional_vips] + [body.vip_subnet_id]
+    _check_vip(body, settings)
+    if body.provider is not None and not is_ours(body.provider):
+        raise Fault(400, f"Provider '{body.provider}' is not enabled: provider must be one of {', '.join(PROVIDERS)}.")
+    if body.availability_zone == "":
+        raise invalid("availability_zone", body.availability_zone, "It must be a zone's name, or not be sent.")
+
+
+def _check_vip(body: LoadBalancerPost, settings: ApiSettings) -> None:
+    sent = [name for name in VIP_SOURCES if getattr(body, name) is not None]
+    if not sent:
+        raise Fault(400, f"Validation failure: VIP must contain one of: {', '.join(VIP_SOURCES)}.")
+    for name in sent:
+        if not getattr(settings, f"allow_{name}"):
+            raise Fault(400, f"{name} cannot be chosen here: disabled by the administrator.")
+    subnets = [vip.subnet_id for vip in body.additional_vips]
+    subnets += [] if body.vip_subnet_id is None else [body.vip_subnet_id]
     if len({*subnets}) < len(subnets):
         raise Fault(400, "additional_vips and vip_subnet_id must name different subnets.")
-    if body.flavor_id is not None:
-        raise invalid("flavor_id", body.flavor_id, "There is no such flavor.")
-    if body.availability_zone is not None:
-        raise invalid("availability_zone", body.availability_zone, "There is no such availability zone.")
-    refuse_unsupported(body)
-    if body.additional_vips:
-        raise unsupported("additional_vips")
-
-
-def refuse_unsupported(body: LoadBalancerPost | LoadBalancerPut) -> None:
-    """
-    Refuse what nothing serves yet.
-
-    Raises:
-        Fault: 501.
-    """
-    if body.vip_sg_ids:
-        raise unsupported("vip_sg_ids")
-    if body.vip_qos_policy_id is not None:
-        raise unsupported("vip_qos_policy_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,34 +103,51 @@ class Tree:
 
     listeners: tuple[Listener, ...]
     pools: tuple[PoolWish, ...]
+    l7_policies: tuple[L7PolicyWish, ...]
 
 
-def tree(body: LoadBalancerPost, ids: Ids) -> Tree:
+def tree(body: LoadBalancerPost, ids: Ids, settings: ApiSettings) -> Tree:
     """
-    Give what shall stand below the load balancer: pools are named once and referred to by name.
+    Give what shall stand below the load balancer: pools are defined once and referred to by name.
 
     Raises:
-        Fault: a pool without a name, named twice, referred to and not there; or what `check` of it refuses.
+        Fault: a pool without a name, defined twice, referred to and not there; or what `check` of a child refuses.
     """
-    default_pools = [_default_pool(number, each) for number, each in enumerate(body.listeners)]
+    pools = _pools(body, ids, settings)
+    by_name = {wish.pool.name: wish.pool.id for wish in pools}
+    listeners: list[Listener] = []
+    policies: list[L7PolicyWish] = []
+    for each in body.listeners:
+        listener.check(each, settings)
+        pool_id = each.default_pool_id if each.default_pool is None else by_name[each.default_pool.name]
+        wish = each.wish(ids.new(), default_pool_id=pool_id, site=tls.listeners(settings))
+        listeners.append(wish)
+        policies += _policies(each, wish.id, by_name, ids)
+    return Tree(listeners=tuple(listeners), pools=pools, l7_policies=tuple(policies))
+
+
+def _pools(body: LoadBalancerPost, ids: Ids, settings: ApiSettings) -> tuple[PoolWish, ...]:
+    named = [*body.pools, *_inner_pools(body)]
     definitions: dict[str, NestedPool] = {}
-    for each in (*body.pools, *filter(None, default_pools)):
-        _define(definitions, each)
-    wishes = {name: definition.wish(ids) for name, definition in definitions.items()}
-    listeners = [
-        _listener(each, default_pool, wishes, ids)
-        for each, default_pool in zip(body.listeners, default_pools, strict=True)
-    ]
-    return Tree(listeners=tuple(listeners), pools=tuple(wishes.values()))
+    for each in named:
+        _define(definitions, each, settings)
+    for each in named:
+        if each.name not in definitions:
+            raise Fault(400, f"Pool '{each.name}' is referred to, and defined nowhere in the request.")
+    site = tls.pools(settings)
+    return tuple(definition.wish(ids, site) for definition in definitions.values())
 
 
-def _default_pool(number: int, of: NestedListener) -> NestedPool | None:
-    if of.default_pool is None:
-        return None
-    return parse(NestedPool, "loadbalancer", of.default_pool, inside=f"listeners[{number}].default_pool")
+def _inner_pools(body: LoadBalancerPost) -> Iterator[NestedPool]:
+    for each in body.listeners:
+        if each.default_pool is not None:
+            yield each.default_pool
+        for policy in each.l7policies:
+            if policy.redirect_pool is not None:
+                yield policy.redirect_pool
 
 
-def _define(definitions: dict[str, NestedPool], each: NestedPool) -> None:
+def _define(definitions: dict[str, NestedPool], each: NestedPool, settings: ApiSettings) -> None:
     if not each.name:
         raise Fault(400, "Pools must be named when they are created along with a load balancer: name is missing.")
     if each.is_reference:
@@ -143,19 +156,17 @@ def _define(definitions: dict[str, NestedPool], each: NestedPool) -> None:
         raise Fault(400, f"Pool names must be unique within a load balancer: name '{each.name}' is there twice.")
     if each.protocol is None or each.lb_algorithm is None:
         raise Fault(400, f"Pool '{each.name}' needs protocol and lb_algorithm.")
-    pool.check(each)
+    pool.check(each, settings)
     definitions[each.name] = each
 
 
-def _listener(
-    each: NestedListener, default_pool: NestedPool | None, wishes: Mapping[str, PoolWish], ids: Ids
-) -> Listener:
-    listener.check(each)
-    if each.l7policies:
-        raise unsupported("l7policies")
-    pool_id: str | None = each.default_pool_id
-    if default_pool is not None:
-        if default_pool.name not in wishes:
-            raise Fault(400, f"default_pool refers to '{default_pool.name}', which is defined nowhere in the request.")
-        pool_id = wishes[default_pool.name].pool.id
-    return each.wish(ids.new(), default_pool_id=pool_id)
+def _policies(of: NestedListener, listener_id: str, pools: Mapping[str, PoolId], ids: Ids) -> Iterator[L7PolicyWish]:
+    """Give the listener's policies in the order that they are tried: each one is put in at its position."""
+    ordered: list[NestedL7Policy] = []
+    for each in of.l7policies:
+        l7_policy.check(each)
+        ordered.insert(each.position - 1, each)
+    for position, each in enumerate(ordered, start=1):
+        pool_id = None if each.redirect_pool is None else pools[each.redirect_pool.name]
+        policy = each.wish(ids.new(), listener_id=listener_id, pool_id=pool_id, position=position)
+        yield L7PolicyWish(policy=policy, rules=tuple(rule.wish(ids.new()) for rule in each.rules))

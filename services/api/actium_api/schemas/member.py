@@ -1,5 +1,6 @@
 """Members as clients send them, one by one or the whole list."""
 
+import ipaddress
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
@@ -7,12 +8,10 @@ from pydantic import Field
 
 from actium_api.faults import Fault, invalid
 from actium_api.schemas.fields import Address, Body, Create, Flag, Port, ProjectName, Tags, Text, Uuid, Whole, changes
+from actium_api.settings import ApiSettings
 from actium_shared.commands.planner import MemberChanges
 from actium_shared.ids import MemberId, SubnetId
 from actium_shared.wishes import Member
-
-RESERVED_ADDRESSES = ("169.254.169.254",)
-"""The cloud's metadata service, which must not be reached through a load balancer."""
 
 Weight = Annotated[Whole, Field(ge=0, le=256)]
 
@@ -78,14 +77,14 @@ class MemberPut(Body):
         return MemberChanges(**changes(self, {}))
 
 
-def check(body: NestedMember) -> None:
+def check(body: NestedMember, settings: ApiSettings) -> None:
     """
     Refuse what is invalid by itself.
 
     Raises:
         Fault: 400.
     """
-    if body.address in RESERVED_ADDRESSES:
+    if ipaddress.ip_address(body.address) in {ipaddress.ip_address(each) for each in settings.reserved_ips}:
         raise invalid("address", body.address, "This address is reserved.")
     if body.request_sriov:
         raise Fault(400, "request_sriov needs a flavor that allows it (allow_member_sriov).")

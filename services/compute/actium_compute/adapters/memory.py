@@ -16,6 +16,11 @@ class MemoryMachines:
         self._machines: dict[str, Machine] = {}
         self.attached: dict[str, set[str]] = {}
 
+    def put(self, machine: Machine) -> None:
+        """Have this machine, with no ports."""
+        self._machines[machine.compute_id] = machine
+        self.attached[machine.compute_id] = set()
+
     async def boot(self, machine: MachineWish, *, timeout_s: float) -> Machine:  # noqa: ARG002 - takes no time
         if known := self._machines.get(machine.amphora_id):
             self._machines[machine.amphora_id] = replace(known, powered=True)

@@ -9,10 +9,11 @@ from importlib.metadata import entry_points
 from typing import Protocol
 
 from actium_compute.amphora_drivers.bundle import Bundle
+from actium_compute.ports import Secret
 from actium_shared.commands.compute import ConfigureAmphora
 from actium_shared.errors import PermanentError, SettingsError
 from actium_shared.events.network import Port
-from actium_shared.ids import PortId
+from actium_shared.ids import PortId, SecretRef
 
 GROUP = "actium.amphora_drivers"
 
@@ -24,19 +25,29 @@ class RenderError(PermanentError):
 class AmphoraDriver(Protocol):
     """One way to balance load inside an amphora."""
 
-    def render(self, order: ConfigureAmphora, ports: Mapping[PortId, Port]) -> Bundle:
+    def secrets_of(self, order: ConfigureAmphora) -> frozenset[SecretRef]:
+        """Give the references that `render` will want to know the secrets of."""
+        ...
+
+    def render(
+        self, order: ConfigureAmphora, ports: Mapping[PortId, Port], secrets: Mapping[SecretRef, Secret]
+    ) -> Bundle:
         """
-        Give the whole configuration; equal wishes on equal ports give equal digests.
+        Give the whole configuration; equal wishes on equal ports with equal secrets give equal digests.
 
         Raises:
-            RenderError: it cannot be expressed.
+            RenderError: it cannot be expressed, or a secret is missing or of another kind.
         """
         ...
 
     def runtime_commands(
         self, before: ConfigureAmphora, after: ConfigureAmphora, ports: Mapping[PortId, Port]
     ) -> tuple[str, ...] | None:
-        """Give what leads from one wish to the other without a reload, or None where there is no such way."""
+        """
+        Give what leads from one wish to the other without a reload, or None where there is no such way.
+
+        Secrets may have changed between the two: the agent sees that their files differ, and reloads.
+        """
         ...
 
 

@@ -6,6 +6,20 @@ from collections.abc import Mapping
 import msgspec
 
 
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A range that a link leads to, in a routing table of its own.
+
+    What comes from the `sources` is routed by that table alone, and so is what carries its number as a mark (shifted left by
+    20 bits): where ranges overlap, an answer leaves by the link that the question came by.
+    """
+
+    table: int
+    range: str
+    gateway: str | None = None
+    sources: tuple[str, ...] = ()
+
+
 class Interface(msgspec.Struct, frozen=True, kw_only=True):
     """
     A link as it shall be among the traffic; found by its MAC.
@@ -20,6 +34,7 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
     vips: tuple[str, ...] = ()
     gateway: str | None = None
     metric: int
+    routes: tuple[Route, ...] = ()
 
 
 class Runtime(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ import msgspec
 import sqlalchemy as sa
 
 from actium_compute.facts import Stage
-from actium_compute.read_model.tables import AMPHORAE, ATTACHMENTS, ORDERS, PORTS
+from actium_compute.read_model.tables import AMPHORAE, ATTACHMENTS, ORDERS, PORTS, SECRET_USES, SECRETS
 from actium_shared import streams
 from actium_shared.event_store import Recorded
 from actium_shared.events.amphora import (
@@ -17,6 +17,7 @@ from actium_shared.events.amphora import (
     AmphoraEvent,
 )
 from actium_shared.events.network import PortCreated, PortDeleted
+from actium_shared.events.secret import SecretDeleted, SecretEvent, SecretStored
 from actium_shared.message import Event
 
 OWN = streams.events_of("compute")
@@ -29,6 +30,8 @@ READS: tuple[type[Event], ...] = (
     AmphoraConfigurationRefused,
     AmphoraCertificateRenewed,
     AmphoraDeleted,
+    SecretStored,
+    SecretDeleted,
     PortCreated,
     PortDeleted,
 )
@@ -45,6 +48,9 @@ def project(connection: sa.Connection, item: Recorded) -> frozenset[str]:
                 touched.add(event.amphora_id)
                 if isinstance(event, AmphoraDeleted):
                     _forget(connection, event.amphora_id)
+            case SecretEvent():
+                _put_secret(connection, event, sequence=item.position.sequence)
+                touched |= _users(connection, event.secret_ref)
             case PortCreated(amphora_id=amphora_id, port=port):
                 _forget_port(connection, port.id)
                 body = msgspec.msgpack.encode(port)
@@ -89,8 +95,25 @@ def _update(connection: sa.Connection, event: AmphoraEvent, values: dict[str, ob
 
 def _forget(connection: sa.Connection, amphora_id: str) -> None:
     # The row itself stays: it is what makes late orders recognisable as such.
-    for table in (ORDERS, ATTACHMENTS):
+    for table in (ORDERS, ATTACHMENTS, SECRET_USES):
         connection.execute(sa.delete(table).where(table.c.amphora_id == amphora_id))
+
+
+def _put_secret(connection: sa.Connection, event: SecretEvent, *, sequence: int) -> None:
+    values: dict[str, object] = {"sequence": sequence}
+    match event:
+        case SecretStored():
+            values |= {"project_id": event.project_id, "name": event.name, "kind": event.kind, "digest": event.digest}
+        case SecretDeleted():
+            values |= {"digest": None}
+    of = SECRETS.c.secret_ref == event.secret_ref
+    if not connection.execute(sa.update(SECRETS).where(of).values(values)).rowcount:
+        connection.execute(sa.insert(SECRETS).values(secret_ref=event.secret_ref, **values))
+
+
+def _users(connection: sa.Connection, secret_ref: str) -> set[str]:
+    found = sa.select(SECRET_USES.c.amphora_id).where(SECRET_USES.c.secret_ref == secret_ref)
+    return set(connection.scalars(found))
 
 
 def _forget_port(connection: sa.Connection, port_id: str) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from actium_compute.facts import Facts, Stage, Stored
-from actium_compute.read_model.tables import AMPHORAE, ATTACHMENTS, ORDERS, PORTS
+from actium_compute.facts import Facts, Stage, Stored, named_secrets
+from actium_compute.read_model.tables import AMPHORAE, ATTACHMENTS, ORDERS, PORTS, SECRET_USES
 from actium_shared.codec import CODEC
 from actium_shared.commands.compute import AmphoraOrder, BootAmphora, ConfigureAmphora, DeleteAmphora
 from actium_shared.errors import UnreadableError
@@ -82,6 +82,18 @@ def _replace_order(connection: sa.Connection, purpose: Purpose, stored: Stored[A
             received_at_epoch_s=stored.received_at.timestamp(),
         )
     )
+    if isinstance(order, ConfigureAmphora):
+        _replace_secret_uses(connection, purpose, order)
+
+
+def _replace_secret_uses(connection: sa.Connection, purpose: Purpose, order: ConfigureAmphora) -> None:
+    of = (SECRET_USES.c.amphora_id == order.amphora_id, SECRET_USES.c.purpose == purpose)
+    connection.execute(sa.delete(SECRET_USES).where(*of))
+    uses = [
+        {"amphora_id": order.amphora_id, "purpose": purpose, "secret_ref": ref} for ref in sorted(named_secrets(order))
+    ]
+    if uses:
+        connection.execute(sa.insert(SECRET_USES), uses)
 
 
 def facts(connection: sa.Connection, amphora_id: str) -> Facts | None:

@@ -1,8 +1,8 @@
 """
-The tables. `amphorae` and `ports` come from the log: deleted, they come back equal.
+The tables. `amphorae`, `ports` and `secrets` come from the log: deleted, they come back equal.
 
-`orders` and `attachments` are promises and deeds that are on no log: without them the planner's repeated orders are worked
-from the start.
+`orders` (with `secret_uses`, their index) and `attachments` are promises and deeds that are on no log: without them the
+planner's repeated orders are worked from the start.
 """
 
 import sqlalchemy as sa
@@ -60,3 +60,24 @@ ATTACHMENTS = sa.Table(
     sa.Column("port_id", sa.String(36), primary_key=True),
 )
 """Ports that may be plugged in: written before plugging, removed after unplugging."""
+
+SECRETS = sa.Table(
+    "secrets",
+    METADATA,
+    sa.Column("secret_ref", sa.String(255), primary_key=True),
+    sa.Column("project_id", sa.String(255), nullable=False),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("digest", sa.String(64)),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+)
+"""What is known of secrets, never their content. `digest` is null for one that was deleted."""
+
+SECRET_USES = sa.Table(
+    "secret_uses",
+    METADATA,
+    sa.Column("amphora_id", sa.String(36), primary_key=True),
+    sa.Column("purpose", sa.String(16), primary_key=True),
+    sa.Column("secret_ref", sa.String(255), primary_key=True, index=True),
+)
+"""Which order names which secret."""

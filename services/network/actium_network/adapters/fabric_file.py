@@ -6,7 +6,8 @@ The file is written by the world's tools; a person may have edited it, so every 
 
 import re
 import tomllib
-from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from itertools import combinations
 from pathlib import Path
 from typing import Literal
@@ -21,8 +22,21 @@ _MANAGEMENT = "management"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,11}")
 
 
+class Ipv6Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A network's second subnet; it is called as the network, with -v6 behind it."""
+
+    cidr: str
+    pool: tuple[str, str]
+    gateway: str | None = None
+    host: str | None = None
+
+    @property
+    def prefix_length(self) -> int:
+        return ip_network(self.cidr).prefixlen
+
+
 class NetworkPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One network with its one subnet. The name leaves room in a link's 15 characters for a prefix of three."""
+    """One network with its subnet, or two. The name leaves room in a link's 15 characters for a prefix of three."""
 
     name: str
     role: Literal["management", "vip", "tenant"]
@@ -33,6 +47,7 @@ class NetworkPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     host: str | None = None
     controller: str | None = None
     mtu: int = 1500
+    ipv6: Ipv6Plan | None = None
 
     @property
     def prefix_length(self) -> int:
@@ -53,7 +68,22 @@ class NetworkPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             controller=self.controller,
             host=self.host,
         )
-        return Network(id=network_id, name=self.name, role=self.role, mtu=self.mtu, subnets=(subnet,))
+        subnets = (subnet, self._ipv6_subnet(world, self.ipv6)) if self.ipv6 else (subnet,)
+        return Network(id=network_id, name=self.name, role=self.role, mtu=self.mtu, subnets=subnets)
+
+    def _ipv6_subnet(self, world: str, plan: Ipv6Plan) -> Subnet:
+        name = f"{self.name}-v6"
+        return Subnet(
+            id=embedded.subnet_id(world, name),
+            name=name,
+            network_id=embedded.network_id(world, self.name),
+            cidr=plan.cidr,
+            pool_start=plan.pool[0],
+            pool_end=plan.pool[1],
+            gateway=plan.gateway,
+            routed=self.routed,
+            host=plan.host,
+        )
 
 
 class FabricPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,28 +155,52 @@ def _problems(network: NetworkPlan) -> list[str]:
         "controller (it is the management network)": network.role == _MANAGEMENT and not network.controller,
     }
     own = {"gateway": network.gateway, "host": network.host, "controller": network.controller}
-    pool = {"pool start": network.pool[0], "pool end": network.pool[1]}
     return [
         *([] if _NAME.fullmatch(network.name) else ["name must be 1 to 12 lower-case letters, digits or hyphens"]),
         *(f"{field} is missing" for field, is_missing in missing.items() if is_missing),
-        *(
-            f"{field} {text!r} is not an address of {cidr}"
-            for field, text in (own | pool).items()
-            if not _in(text, cidr)
-        ),
-    ] or [f"{field} {text} lies in the pool" for field, text in own.items() if text and _is_pooled(text, network)]
+        *_misplaced(own, network.pool, cidr),
+        *(f"ipv6: {problem}" for problem in _ipv6_problems(network)),
+    ]
 
 
-def _in(text: str | None, cidr: IPv4Network) -> bool:
+def _ipv6_problems(network: NetworkPlan) -> list[str]:
+    plan = network.ipv6
+    if plan is None:
+        return []
+    try:
+        cidr = ip_network(plan.cidr)
+    except ValueError as exc:
+        return [f"cidr: {exc}"]
+    if not isinstance(cidr, IPv6Network):
+        return [f"cidr {cidr} is not IPv6"]
+    missing = {
+        "gateway (the network is routed)": network.routed and not plan.gateway,
+        "host (the network has one)": bool(network.host) != bool(plan.host),
+    }
+    return [
+        *(f"{field} is missing" for field, is_missing in missing.items() if is_missing),
+        *_misplaced({"gateway": plan.gateway, "host": plan.host}, plan.pool, cidr),
+    ]
+
+
+def _misplaced(own: Mapping[str, str | None], pool: tuple[str, str], cidr: IPv4Network | IPv6Network) -> list[str]:
+    named = {**own, "pool start": pool[0], "pool end": pool[1]}
+    outside = [f"{field} {text!r} is not an address of {cidr}" for field, text in named.items() if not _in(text, cidr)]
+    return outside or [
+        f"{field} {text} lies in the pool" for field, text in own.items() if text and _is_pooled(text, pool)
+    ]
+
+
+def _in(text: str | None, cidr: IPv4Network | IPv6Network) -> bool:
     try:
         return text is None or ip_address(text) in cidr
     except ValueError:
         return False
 
 
-def _is_pooled(text: str, network: NetworkPlan) -> bool:
-    start, end = map(IPv4Address, network.pool)
-    return start <= IPv4Address(text) <= end
+def _is_pooled(text: str, pool: tuple[str, str]) -> bool:
+    start, end = (int(ip_address(bound)) for bound in pool)
+    return start <= int(ip_address(text)) <= end
 
 
 def _overlaps(plan: FabricPlan) -> list[str]:
@@ -155,5 +209,6 @@ def _overlaps(plan: FabricPlan) -> list[str]:
     return [
         f"routed networks {one.name} and {other.name} overlap"
         for one, other in combinations(routed, 2)
-        if ip_network(one.cidr).overlaps(ip_network(other.cidr))
+        if IPv4Network(one.cidr).overlaps(IPv4Network(other.cidr))
+        or (one.ipv6 and other.ipv6 and IPv6Network(one.ipv6.cidr).overlaps(IPv6Network(other.ipv6.cidr)))
     ]

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+from actium_network.adapters.listed import ListedNetworks
 from actium_network.ports import Network, PortWish
 from actium_shared.errors import PermanentError
 
 
-class MemoryFabric:
+class MemoryFabric(ListedNetworks):
     """`NetworkDriver` that only remembers."""
 
     def __init__(self, networks: Sequence[Network]) -> None:

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from actium_network.adapters.fabric_file import FabricPlan, NetworkPlan
+from actium_network.adapters.listed import ListedNetworks
 from actium_network.ports import Network, PortWish
 from actium_shared import embedded
 from actium_shared.embedded import links, namespaces
@@ -38,10 +39,16 @@ _QUIET = {
     "bridge/bridge-nf-call-ip6tables": "0",
     "bridge/bridge-nf-call-arptables": "0",
 }
+_IPV6_ROUTER = {
+    # Addresses are there at once, as they are with IPv4, and nobody's advertisement adds another one.
+    **{f"ipv6/conf/{which}/{name}": "0" for which in ("default", "all") for name in ("accept_dad", "accept_ra")},
+    **{f"ipv6/conf/{which}/disable_ipv6": "0" for which in ("default", "all")},
+    "ipv6/conf/all/forwarding": "1",
+}
 _ROUTER = _QUIET | {"ipv4/ip_forward": "1", "ipv4/conf/all/rp_filter": "0", "ipv4/conf/default/rp_filter": "0"}
 
 
-class NetlinkFabric:
+class NetlinkFabric(ListedNetworks):
     """`NetworkDriver` by bridges and veth pairs; needs root. Implements the promises of `ports`."""
 
     def __init__(self, plan: FabricPlan) -> None:
@@ -76,7 +83,9 @@ class NetlinkFabric:
             await to_the_end(work)
 
     def _ensure(self, deadline: Deadline) -> None:
-        for name, settings in ((self._plan.router, _ROUTER), (self._plan.namespace, _QUIET)):
+        has_ipv6 = any(network.routed and network.ipv6 for network in self._plan.networks)
+        router = _ROUTER | _IPV6_ROUTER if has_ipv6 else _ROUTER
+        for name, settings in ((self._plan.router, router), (self._plan.namespace, _QUIET)):
             namespaces.create(name, deadline)
             namespaces.set_kernel(name, settings)
         present = namespaces.links(self._plan.namespace)
@@ -110,12 +119,19 @@ class NetlinkFabric:
             home = f"/proc/{os.getpid()}/task/{threading.get_native_id()}/ns/net"
             lines = [_veth(end, network, peer=link, namespace=home), f"link set {end} up"]
             links.change(self._plan.namespace, lines, deadline)
-        no_ipv6 = Path(f"/proc/sys/net/ipv6/conf/{link}/disable_ipv6")
-        if no_ipv6.exists():
-            no_ipv6.write_text("1")
-        address = f"addr replace {network.host}/{network.prefix_length} brd + dev {link}"
+        settings = {"accept_ra": "0", "disable_ipv6": "0" if network.ipv6 else "1"}
+        for path, value in ((Path(f"/proc/sys/net/ipv6/conf/{link}/{name}"), settings[name]) for name in settings):
+            if path.exists():
+                path.write_text(value)
+        lines = [
+            f"link set {link} alias {self._plan.namespace}",
+            f"addr replace {network.host}/{network.prefix_length} brd + dev {link}",
+            f"link set {link} up",
+        ]
+        if network.ipv6:
+            lines.append(f"addr replace {network.ipv6.host}/{network.ipv6.prefix_length} dev {link} nodad")
         # The alias tells `down` whose it is; the fabric's end once more, should we have been killed in between.
-        links.change(None, [f"link set {link} alias {self._plan.namespace}", address, f"link set {link} up"], deadline)
+        links.change(None, lines, deadline)
         links.change(self._plan.namespace, [f"link set {end} up"], deadline)
 
     def _create_port(self, port: PortWish, deadline: Deadline) -> None:
@@ -151,8 +167,12 @@ def _veth(end: str, network: NetworkPlan, *, peer: str, namespace: str | None = 
 
 def _leg_lines(network: NetworkPlan) -> list[str]:
     leg = f"to-{network.name}"
-    address = f"addr replace {network.gateway}/{network.prefix_length} brd + dev {leg}"
-    return [address, f"link set {leg} up"] if network.routed else []
+    if not network.routed:
+        return []
+    lines = [f"addr replace {network.gateway}/{network.prefix_length} brd + dev {leg}", f"link set {leg} up"]
+    if network.ipv6:
+        lines.append(f"addr replace {network.ipv6.gateway}/{network.ipv6.prefix_length} dev {leg} nodad")
+    return lines
 
 
 def _problem(port: PortWish) -> str | None:

@@ -101,19 +101,19 @@ def _vip_reserved(connection: sa.Connection, event: VipReserved, *, asked_at_epo
         "state": "reserved",
         "project_id": event.project_id,
         "body": msgspec.msgpack.encode(event.vip),
+        "additional": msgspec.msgpack.encode(event.additional_vips),
         "asked_at_epoch_s": asked_at_epoch_s,
     }
     _upsert(connection, VIPS, {"load_balancer_id": event.load_balancer_id}, values)
-    queries.take_address(connection, event.vip.subnet_id, event.vip.address, port_id=event.vip.port_id)
+    for vip in (event.vip, *event.additional_vips):
+        queries.take_address(connection, vip.subnet_id, vip.address, port_id=vip.port_id)
 
 
 def _vip_released(connection: sa.Connection, event: VipReleased, *, at_epoch_s: float) -> None:
-    known = queries.reservation(connection, event.load_balancer_id)
-    if known is not None and known.vip is not None:
-        queries.forget_vip(connection, event.load_balancer_id, known.vip.port_id)
+    queries.forget_vip(connection, event.load_balancer_id)
     if event.reason != "deleted":
         return  # as if it had never been
-    values = {"state": "deleted", "project_id": "", "body": None, "asked_at_epoch_s": at_epoch_s}
+    values = {"state": "deleted", "project_id": "", "body": None, "additional": None, "asked_at_epoch_s": at_epoch_s}
     _upsert(connection, VIPS, {"load_balancer_id": event.load_balancer_id}, values)
     queries.forget_order(connection, ReleaseVip.TYPE, event.load_balancer_id, up_to=1)
 

@@ -1,6 +1,6 @@
 """What the service asks of its tables, and the promises that it puts there before they are on the log."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -54,7 +54,6 @@ class Unclaimed:
     """A VIP whose load balancer does not exist (yet)."""
 
     load_balancer_id: LoadBalancerId
-    port_id: PortId
     state: str
     asked_at: datetime
 
@@ -76,6 +75,16 @@ def networks(connection: sa.Connection) -> dict[NetworkId, Network]:
     """Give all networks that are known."""
     bodies = connection.scalars(sa.select(NETWORKS.c.body))
     return {network.id: network for network in map(_network, bodies)}
+
+
+def network_of(connection: sa.Connection, network_id: NetworkId | None, subnet_id: SubnetId | None) -> NetworkId | None:
+    """Give the network that is meant, None where it or that subnet is not known; a subnet says it by itself."""
+    if subnet_id is not None:
+        query = sa.select(SUBNETS.c.network_id).where(SUBNETS.c.subnet_id == subnet_id)
+    else:
+        query = sa.select(NETWORKS.c.network_id).where(NETWORKS.c.network_id == network_id)
+    found = connection.scalar(query)
+    return None if found is None else NetworkId(found)
 
 
 def space(
@@ -106,29 +115,33 @@ def reservation(connection: sa.Connection, load_balancer_id: LoadBalancerId) -> 
         state=row.state,
         project_id=row.project_id,
         vip=None if row.body is None else msgspec.msgpack.decode(row.body, type=Vip),
+        additional_vips=msgspec.msgpack.decode(row.additional, type=tuple[Vip, ...]) if row.additional else (),
     )
 
 
 def claim_vip(
     connection: sa.Connection,
     load_balancer_id: LoadBalancerId,
-    vip: Vip,
+    vips: Sequence[Vip],
     *,
     project_id: ProjectId,
     now: datetime,
 ) -> None:
-    """Promise an address before it is on the log: whatever becomes of the append, nobody else gets it meanwhile."""
-    forget_vip(connection, load_balancer_id, vip.port_id)
+    """Promise addresses before they are on the log: whatever becomes of the append, nobody else gets them meanwhile."""
+    first, *additional = vips
+    forget_vip(connection, load_balancer_id)
     connection.execute(
         sa.insert(VIPS).values(
             load_balancer_id=load_balancer_id,
             state="claimed",
             project_id=project_id,
-            body=msgspec.msgpack.encode(vip),
+            body=msgspec.msgpack.encode(first),
+            additional=msgspec.msgpack.encode(additional),
             asked_at_epoch_s=now.timestamp(),
         )
     )
-    take_address(connection, vip.subnet_id, vip.address, port_id=vip.port_id)
+    for vip in vips:
+        take_address(connection, vip.subnet_id, vip.address, port_id=vip.port_id)
 
 
 def touch_vip(connection: sa.Connection, load_balancer_id: LoadBalancerId, *, now: datetime) -> None:
@@ -137,10 +150,13 @@ def touch_vip(connection: sa.Connection, load_balancer_id: LoadBalancerId, *, no
     connection.execute(sa.update(VIPS).where(of).values(asked_at_epoch_s=now.timestamp()))
 
 
-def forget_vip(connection: sa.Connection, load_balancer_id: LoadBalancerId, port_id: PortId) -> None:
-    """Take a VIP's row and address away."""
+def forget_vip(connection: sa.Connection, load_balancer_id: LoadBalancerId) -> None:
+    """Take a load balancer's row and the addresses of all its VIPs away."""
+    known = reservation(connection, load_balancer_id)
     connection.execute(sa.delete(VIPS).where(VIPS.c.load_balancer_id == load_balancer_id))
-    free_address(connection, port_id)
+    if known is not None and known.vip is not None:
+        for vip in (known.vip, *known.additional_vips):
+            free_address(connection, vip.port_id)
 
 
 def unclaimed_vips(connection: sa.Connection, *, asked_before: datetime) -> list[Unclaimed]:
@@ -152,7 +168,6 @@ def unclaimed_vips(connection: sa.Connection, *, asked_before: datetime) -> list
     return [
         Unclaimed(
             load_balancer_id=row.load_balancer_id,
-            port_id=msgspec.msgpack.decode(row.body, type=Vip).port_id,
             state=row.state,
             asked_at=datetime.fromtimestamp(row.asked_at_epoch_s, UTC),
         )

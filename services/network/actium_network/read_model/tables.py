@@ -50,6 +50,7 @@ VIPS = sa.Table(
     sa.Column("state", sa.String(16), nullable=False, index=True),
     sa.Column("project_id", sa.String(36), nullable=False),
     sa.Column("body", sa.LargeBinary),
+    sa.Column("additional", sa.LargeBinary),
     sa.Column("asked_at_epoch_s", sa.Float, nullable=False),
 )
 

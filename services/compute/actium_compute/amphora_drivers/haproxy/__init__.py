@@ -3,18 +3,24 @@
 from collections.abc import Mapping
 
 from actium_compute.amphora_drivers.bundle import Bundle
-from actium_compute.amphora_drivers.haproxy import render, runtime
+from actium_compute.amphora_drivers.haproxy import render, runtime, tls
 from actium_compute.amphora_drivers.haproxy.translate import translate
+from actium_compute.ports import Secret
 from actium_shared.commands.compute import ConfigureAmphora
 from actium_shared.events.network import Port
-from actium_shared.ids import PortId
+from actium_shared.ids import PortId, SecretRef
 
 
 class HaproxyDriver:
     """Implements the promises of `AmphoraDriver`."""
 
-    def render(self, order: ConfigureAmphora, ports: Mapping[PortId, Port]) -> Bundle:
-        return render.render(order, ports)
+    def secrets_of(self, order: ConfigureAmphora) -> frozenset[SecretRef]:
+        return frozenset(need.ref for need in tls.needs(order))
+
+    def render(
+        self, order: ConfigureAmphora, ports: Mapping[PortId, Port], secrets: Mapping[SecretRef, Secret]
+    ) -> Bundle:
+        return render.render(order, ports, secrets)
 
     def runtime_commands(
         self, before: ConfigureAmphora, after: ConfigureAmphora, ports: Mapping[PortId, Port]

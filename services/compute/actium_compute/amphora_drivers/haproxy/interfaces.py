@@ -1,15 +1,17 @@
-"""Which ports become which interfaces of the amphora's traffic side, and which subnet each leads to."""
+"""Which ports become which interfaces of the amphora's traffic side, which subnet each leads to, and by which routing table."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_interface
 
 from actium_compute.amphora_drivers import RenderError
-from actium_compute.amphora_drivers.bundle import Interface
+from actium_compute.amphora_drivers.bundle import Interface, Route
 from actium_compute.amphora_drivers.haproxy import words
 from actium_shared.commands.compute import ConfigureAmphora
 from actium_shared.events.network import Port
 from actium_shared.ids import PortId, SubnetId
+from actium_shared.wishes import Vip
 
 VIP_INTERFACE = "vip0"
 VIP_METRIC = 100
@@ -17,14 +19,18 @@ MEMBER_METRIC = 200
 """Where ranges overlap, what is bound to no interface goes by the VIP network."""
 
 NAME_DIGITS = 8
+FIRST_TABLE, LAST_TABLE = 256, 4095
+"""Beyond the kernel's own; they have to fit twelve bits of a packet's mark."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plumbing:
-    """All interfaces, and the name of the one that leads to each subnet."""
+    """All interfaces; for each subnet the name of the one that leads there, and its table; for each VIP the table of its subnet."""
 
     interfaces: tuple[Interface, ...]
     names: Mapping[SubnetId, str]
+    tables: Mapping[SubnetId, int]
+    vip_tables: Mapping[str, int]
 
 
 def plumb(order: ConfigureAmphora, ports: Mapping[PortId, Port]) -> Plumbing:
@@ -36,11 +42,19 @@ def plumb(order: ConfigureAmphora, ports: Mapping[PortId, Port]) -> Plumbing:
     """
     vip_port = _port(ports, order.vip_port_id)
     members = {subnet: _port(ports, port) for subnet, port in sorted(order.member_ports.items())}
-    names = {wish.load_balancer.vip.subnet_id: VIP_INTERFACE for wish in order.load_balancers}
-    names |= {subnet: _name(port.id) for subnet, port in members.items()}
+    vips = _vips(order)
+    vip_subnets = {vip.subnet_id: VIP_INTERFACE for vip in vips}
+    tables = _numbers([*(f"vip/{subnet}" for subnet in sorted(vip_subnets)), *members])
+    vip_routes = _vip_routes(vips, vip_port, tables)
     return Plumbing(
-        interfaces=(_vip_interface(order, vip_port), *(_member_interface(port) for port in members.values())),
-        names=names,
+        interfaces=(
+            _vip_interface(vips, vip_port, vip_routes),
+            *(_member_interface(port, tables[subnet]) for subnet, port in members.items()),
+        ),
+        names=vip_subnets | {subnet: _name(port.id) for subnet, port in members.items()},
+        tables={subnet: tables[f"vip/{subnet}"] for subnet in vip_subnets}
+        | {subnet: tables[subnet] for subnet in members},
+        vip_tables={words.address(vip.address, "VIP"): tables[f"vip/{vip.subnet_id}"] for vip in vips},
     )
 
 
@@ -50,27 +64,49 @@ def _port(ports: Mapping[PortId, Port], port_id: PortId) -> Port:
     return ports[port_id]
 
 
-def _vip_interface(order: ConfigureAmphora, port: Port) -> Interface:
+def _vips(order: ConfigureAmphora) -> list[Vip]:
     balancers = [wish.load_balancer for wish in order.load_balancers]
-    vips = [vip.address for balancer in balancers for vip in (balancer.vip, *balancer.additional_vips)]
+    return [vip for balancer in balancers for vip in (balancer.vip, *balancer.additional_vips)]
+
+
+def _vip_interface(vips: Iterable[Vip], port: Port, routes: tuple[Route, ...]) -> Interface:
     return Interface(
         mac=port.mac,
         name=VIP_INTERFACE,
         mtu=port.mtu,
         addresses=(f"{port.address}/{port.prefix_length}",),
-        vips=tuple(sorted(_host_route(vip) for vip in vips)),
+        vips=tuple(sorted(_host_route(vip.address) for vip in vips)),
         gateway=port.gateway,
         metric=VIP_METRIC,
+        routes=routes,
     )
 
 
-def _member_interface(port: Port) -> Interface:
+def _vip_routes(vips: Iterable[Vip], port: Port, tables: Mapping[str, int]) -> tuple[Route, ...]:
+    """One for each subnet that has a VIP, the port's own first: its gateway is the way to everywhere else."""
+    by_subnet: dict[SubnetId, list[Vip]] = {}
+    for vip in vips:
+        by_subnet.setdefault(vip.subnet_id, []).append(vip)
+    return tuple(
+        Route(
+            table=tables[f"vip/{subnet_id}"],
+            range=str(ip_interface(f"{some[0].address}/{some[0].prefix_length}").network),
+            gateway=some[0].gateway,
+            sources=tuple(sorted(words.address(vip.address, "VIP") for vip in some)),
+        )
+        for subnet_id, some in sorted(by_subnet.items(), key=lambda item: (item[0] != port.subnet_id, item[0]))
+    )
+
+
+def _member_interface(port: Port, table: int) -> Interface:
+    address = f"{port.address}/{port.prefix_length}"
     return Interface(
         mac=port.mac,
         name=_name(port.id),
         mtu=port.mtu,
-        addresses=(f"{port.address}/{port.prefix_length}",),
+        addresses=(address,),
         metric=MEMBER_METRIC,
+        routes=(Route(table=table, range=str(ip_interface(address).network)),),
     )
 
 
@@ -82,3 +118,14 @@ def _host_route(vip: str) -> str:
 def _name(port_id: PortId) -> str:
     # From the port alone, not counted: another subnet that comes or goes must not rename a link that carries traffic.
     return "net" + hashlib.sha256(port_id.encode()).hexdigest()[:NAME_DIGITS]
+
+
+def _numbers(names: Iterable[str]) -> dict[str, int]:
+    """Give each its table, for the same reason by its own name alone, unless another one has that number already."""
+    found: dict[str, int] = {}
+    for name in names:
+        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) % (LAST_TABLE - FIRST_TABLE)
+        while number + FIRST_TABLE in found.values():
+            number = (number + 1) % (LAST_TABLE - FIRST_TABLE)
+        found[name] = number + FIRST_TABLE
+    return found

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from actium_compute.amphora_drivers.bundle import Interface
 from actium_compute.amphora_drivers.haproxy.words import Word
 
+PING_SOCKET = Word("/run/amphora/ping.sock")
+"""The agent's: haproxy cannot ping. Asked for `<backend>/<server>` it answers UP or DOWN."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpCheck:
@@ -26,12 +29,14 @@ class Check:
     fall: int
     rise: int
     tls: bool
+    sni: Word | None
+    ping: bool
     http: HttpCheck | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """One member in one backend."""
+    """One member in one backend; `tls` are the words that encrypt what goes to it, none for clear text."""
 
     name: Word
     address: Word
@@ -45,6 +50,7 @@ class Server:
     interface: Word | None
     proxy_protocol: Word | None
     cookie: bool
+    tls: tuple[Word, ...]
 
     @property
     def words(self) -> str:
@@ -54,12 +60,18 @@ class Server:
         words += [f"source {self._any_address} interface {self.interface}"] if self.interface else []
         words += [self.proxy_protocol] if self.proxy_protocol else []
         words += [f"cookie {self.name}"] if self.cookie else []
+        words += self.tls
         words += self._check_words(self.check) if self.check else []
         return " ".join(words)
 
     def _check_words(self, check: Check) -> list[str]:
         words = [f"check inter {check.interval_s}s fall {check.fall} rise {check.rise}"]
-        words += ["check-ssl verify none"] if check.tls else []
+        if check.ping:
+            return [*words, f"addr unix@{PING_SOCKET}"]
+        words += ["check-ssl"] if check.tls else []
+        # `verify` is one setting for checks and traffic: where traffic is encrypted its own word stands.
+        words += ["verify none"] if check.tls and not self.tls else []
+        words += [f"check-sni {check.sni}"] if check.sni else []
         words += [f"addr {_bracketed(self.check_address)}"] if self.check_address else []
         words += [f"port {self.check_port}"] if self.check_port else []
         return words
@@ -91,6 +103,41 @@ class Backend:
     persistence: Persistence | None
     servers: tuple[Server, ...]
 
+    @property
+    def consistent(self) -> bool:
+        """Hashes only take servers at runtime if they are consistent."""
+        return self.algorithm.startswith(("source", "hash"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What a request must look like: one of `samples`, compared in the way that `flags` say."""
+
+    name: Word
+    samples: tuple[Word, ...]
+    flags: Word
+    value: Word | None
+    invert: bool
+
+    @property
+    def condition(self) -> str:
+        return f"!{self.name}" if self.invert else self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What is done with requests that all rules match: `action` is deny, location, prefix or backend."""
+
+    number: int
+    rules: tuple[Rule, ...]
+    action: str
+    target: Word | None
+    code: int | None
+
+    @property
+    def conditions(self) -> str:
+        return " ".join(rule.condition for rule in self.rules)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frontend:
@@ -99,12 +146,17 @@ class Frontend:
     name: Word
     mode: Word
     binds: tuple[str, ...]
+    tls: tuple[Word, ...]
     connection_limit: int | None
     timeout_client_ms: int
     timeout_inspect_ms: int
     allowed: tuple[Word, ...]
     forward_for: bool
     headers: tuple[tuple[str, str], ...]
+    transport_security: Word | None
+    policies: tuple[Policy, ...]
+    by_source_port: bool
+    metrics: bool
     backend: Word | None
 
 
@@ -115,6 +167,10 @@ class Configuration:
     frontends: tuple[Frontend, ...]
     backends: tuple[Backend, ...]
     interfaces: tuple[Interface, ...]
+
+    @property
+    def metrics(self) -> bool:
+        return any(frontend.metrics for frontend in self.frontends)
 
 
 def bind(address: Word, port: int) -> str:

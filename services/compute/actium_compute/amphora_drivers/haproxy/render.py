@@ -5,16 +5,24 @@ from collections.abc import Mapping
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from actium_compute.amphora_drivers.bundle import Bundle, digest_of
+from actium_compute.amphora_drivers.haproxy import checks, interfaces, nftables, tls
+from actium_compute.amphora_drivers.haproxy.datagrams import datagrams
 from actium_compute.amphora_drivers.haproxy.model import Configuration
 from actium_compute.amphora_drivers.haproxy.translate import translate
+from actium_compute.ports import Secret
 from actium_shared.commands.compute import ConfigureAmphora
 from actium_shared.events.network import Port
-from actium_shared.ids import PortId
+from actium_shared.ids import PortId, SecretRef
 
 STATS_SOCKET = "/run/amphora/haproxy.sock"
 LOG_SOCKET = "/run/amphora/haproxy-log.sock"
 STATE_FILE = "/run/amphora/haproxy.state"
-"""All three are the agent's."""
+EXPORTER_SOCKET = "/run/amphora/exporter.sock"
+METRICS_SOCKET = "/run/amphora/metrics.sock"
+"""All are the agent's; it reads haproxy's own figures at the one and tells them under the API's names at the other."""
+
+PINGS = "pings"
+"""A file for the agent: whom to ping for which server."""
 
 HARD_STOP_AFTER_S = 1800
 """
@@ -38,7 +46,7 @@ _TEMPLATES = Environment(
 )
 
 
-def render(order: ConfigureAmphora, ports: Mapping[PortId, Port]) -> Bundle:
+def render(order: ConfigureAmphora, ports: Mapping[PortId, Port], secrets: Mapping[SecretRef, Secret]) -> Bundle:
     """
     Give the bundle of a wish.
 
@@ -46,7 +54,14 @@ def render(order: ConfigureAmphora, ports: Mapping[PortId, Port]) -> Bundle:
         RenderError: it cannot be expressed.
     """
     configuration = translate(order, ports)
-    files = {"haproxy.cfg": haproxy_cfg(configuration)} if configuration.frontends else {}
+    files = tls.files(order, secrets)
+    if configuration.frontends:
+        files["haproxy.cfg"] = haproxy_cfg(configuration)
+    if told := pings(configuration):
+        files[PINGS] = told
+    udp = datagrams(order, interfaces.plumb(order, ports))
+    if rules := nftables.rules(udp):
+        files |= {"nftables.rules": rules, "checks.json": checks.checks(udp)}
     return Bundle(
         bundle=order.bundle,
         epoch=order.epoch,
@@ -63,7 +78,21 @@ def haproxy_cfg(configuration: Configuration) -> bytes:
         stats_socket=STATS_SOCKET,
         log_socket=LOG_SOCKET,
         state_file=STATE_FILE,
+        exporter_socket=EXPORTER_SOCKET,
+        metrics_socket=METRICS_SOCKET,
+        certificates=tls.PLACE,
         hard_stop_after_s=HARD_STOP_AFTER_S,
         most_reloads=MOST_RELOADS,
     )
     return text.encode()
+
+
+def pings(configuration: Configuration) -> bytes:
+    """Give a line for each server that is checked by pings: its name as haproxy will say it, address, interface."""
+    lines = [
+        f"{backend.name}/{server.name} {server.check_address or server.address} {server.interface or '-'}\n"
+        for backend in configuration.backends
+        for server in backend.servers
+        if server.check and server.check.ping
+    ]
+    return "".join(lines).encode()

@@ -12,8 +12,8 @@ from actium_compute.amphora_drivers import RenderError
 
 Word = NewType("Word", str)
 
-LONGEST = 1024
-"""haproxy's lines end at 2048 bytes, and what stands around a word needs room."""
+LONGEST = 4096
+"""haproxy takes longer lines; a word that is longer than this is a mistake."""
 
 MOST_MS = 24 * 86_400_000
 """haproxy counts milliseconds in 31 bits."""
@@ -22,7 +22,14 @@ _ID = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _VISIBLE = re.compile(r"[!-~]+", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9_.-]{1,253}(:[0-9]{1,5})?", re.ASCII)
 _COOKIE = re.compile(r"[A-Za-z0-9!#$%&*+.^_`|~-]{1,255}", re.ASCII)
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,255}", re.ASCII)
+_DN_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,254}", re.ASCII)
+_URL = re.compile(r"https?://[!-~]+", re.ASCII | re.IGNORECASE)
+_CIPHERS = re.compile(r"[A-Za-z0-9+!:@=_.-]{1,2048}", re.ASCII)
+_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 _CODES = re.compile(r"[1-5][0-9]{2}(-[1-5][0-9]{2})?(, ?[1-5][0-9]{2}(-[1-5][0-9]{2})?)*", re.ASCII)
+_SPECIAL = re.compile(r"""([\\'" ,()])""")
+_BACKSLASHED = r"\\\1"
 
 
 def identifier(text: str, what: str) -> Word:
@@ -32,9 +39,12 @@ def identifier(text: str, what: str) -> Word:
 
 def address(text: str, what: str) -> Word:
     try:
-        return Word(str(ipaddress.ip_address(text)))
+        found = ipaddress.ip_address(text)
     except ValueError as exc:
-        raise RenderError(f"{what}: {text!r} is not an IP address") from exc
+        raise RenderError(f"{what}: {_shown(text)} is not an IP address") from exc
+    if getattr(found, "scope_id", None):  # which may hold any text
+        raise RenderError(f"{what}: {_shown(text)} has a zone, which means nothing here")
+    return Word(str(found))
 
 
 def destination(text: str, what: str) -> Word:
@@ -52,11 +62,16 @@ def network(text: str, what: str) -> Word:
         raise RenderError(f"{what}: {text!r} is not a range of addresses") from exc
 
 
-def path(text: str, what: str) -> Word:
-    """Quote a URL path, whose characters may mean something to haproxy."""
+def url_path(text: str, what: str) -> str:
+    """Pass what can stand in a request's first line."""
     if not text.startswith("/"):
         raise RenderError(f"{what}: {_shown(text)} does not begin with /")
-    return quoted(_matching(_VISIBLE, text, what, "a URL path (visible ASCII characters)"), what)
+    return _matching(_VISIBLE, text, what, "a URL path (visible ASCII characters)")
+
+
+def path(text: str, what: str) -> Word:
+    """Quote a URL path, whose characters may mean something to haproxy."""
+    return quoted(url_path(text, what), what)
 
 
 def host(text: str, what: str) -> Word:
@@ -65,6 +80,46 @@ def host(text: str, what: str) -> Word:
 
 def cookie_name(text: str, what: str) -> Word:
     return quoted(_matching(_COOKIE, text, what, "a cookie name"), what)
+
+
+def header_name(text: str, what: str) -> str:
+    """Pass what can be a header's or a cookie's name; it needs `sample` around it."""
+    return _matching(_TOKEN, text, what, "a header's name")
+
+
+def dn_field(text: str, what: str) -> str:
+    return _matching(_DN_FIELD, text, what, "a field of a distinguished name such as CN")
+
+
+def sample(fetch: str, argument: str = "") -> Word:
+    """Give a sample fetch with its argument, in which haproxy would take quotes, blanks and brackets for its own."""
+    if not argument:
+        return Word(fetch)
+    return _quoted(f"{fetch}({re.sub(_SPECIAL, _BACKSLASHED, argument)})")
+
+
+def text_value(text: str, what: str) -> Word:
+    """Quote text to compare with; whatever can be printed can be compared."""
+    if not text.isprintable():
+        raise RenderError(f"{what}: {_shown(text)} has characters that cannot be printed")
+    return quoted(text, what)
+
+
+def number(text: str, what: str) -> Word:
+    return Word(_matching(_NUMBER, text, what, "a number"))
+
+
+def redirect_url(text: str, what: str) -> Word:
+    """Quote a URL to send clients to; haproxy would read a format in it where a percent sign is not doubled."""
+    return quoted(_matching(_URL, text, what, "a URL that begins with http:// or https://").replace("%", "%%"), what)
+
+
+def cipher_names(text: str, what: str) -> tuple[str, ...]:
+    names = _matching(_CIPHERS, text, what, "names of ciphers with colons between them").split(":")
+    found = tuple(name for name in names if name)
+    if not found:
+        raise RenderError(f"{what}: {_shown(text)} names no cipher")
+    return found
 
 
 def status_codes(text: str, what: str) -> Word:
@@ -87,6 +142,10 @@ def quoted(text: str, what: str) -> Word:
     """Put text in strong quotes, in which haproxy reads nothing but the closing one."""
     if len(text) > LONGEST:
         raise RenderError(f"{what}: {len(text)} characters are too long, {LONGEST} are possible")
+    return _quoted(text)
+
+
+def _quoted(text: str) -> Word:
     return Word("'" + text.replace("'", "'\\''") + "'")
 
 

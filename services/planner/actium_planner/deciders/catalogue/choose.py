@@ -48,9 +48,9 @@ def _flavor(flavor_id: str | None, catalogue: CatalogueState) -> Chosen | None |
         return None
     flavor = catalogue.flavors.get(flavor_id)
     if flavor is None:
-        return invalid(f"There is no flavor {flavor_id}.", field="flavor_id")
+        return _unavailable("flavor_id", f"There is no flavor {flavor_id}.")
     if not flavor.enabled:
-        return invalid(f"The flavor {flavor.name} ({flavor_id}) is disabled.", field="flavor_id")
+        return _unavailable("flavor_id", f"The flavor {flavor.name} ({flavor_id}) is disabled.")
     profile = catalogue.flavor_profiles[flavor.flavor_profile_id]
     data = provider_data.of_flavor(profile.provider_name, profile.flavor_data)
     return data if isinstance(data, Rejected) else (profile.provider_name, data)
@@ -61,12 +61,16 @@ def _zone(name: str | None, catalogue: CatalogueState) -> Chosen | None | Reject
         return None
     zone = catalogue.zones.get(name)
     if zone is None:
-        return invalid(f"There is no availability zone {name}.", field="availability_zone")
+        return _unavailable("availability_zone", f"There is no availability zone {name}.")
     if not zone.enabled:
-        return invalid(f"The availability zone {name} is disabled.", field="availability_zone")
+        return _unavailable("availability_zone", f"The availability zone {name} is disabled.")
     profile = catalogue.zone_profiles[zone.availability_zone_profile_id]
     data = provider_data.of_zone(profile.provider_name, profile.availability_zone_data)
     return data if isinstance(data, Rejected) else (profile.provider_name, data)
+
+
+def _unavailable(field: str, why: str) -> Rejected:
+    return invalid(f"Invalid input for field/attribute {field}. {why}", field=field)
 
 
 def _provider_refusal(provider: str, flavor: Chosen | None, zone: Chosen | None) -> Rejected | None:

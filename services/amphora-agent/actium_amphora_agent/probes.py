@@ -1,0 +1,154 @@
+"""
+One look at a member of a UDP pool, from the traffic namespace: by TCP, HTTP or UDP. What haproxy balances it checks itself, but for pings.
+"""
+
+import asyncio
+import os
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Mapping
+
+from actium_amphora_agent.balancing import Check
+from actium_amphora_agent.errors import Trouble
+from actium_amphora_agent.traffic import Traffic
+
+_RECEIVE_ERRORS = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
+"""With it a connected UDP socket hears of an unreachable host too, not only of a closed port."""
+
+_STATUS_LINE_BYTES = 4096
+_ECHO_REQUESTS = {socket.AF_INET: 8, socket.AF_INET6: 128}
+
+
+class Failed(Exception):  # noqa: N818 - read as a sentence where it is raised
+    """The member did not pass; the message is for people."""
+
+
+class Probes:
+    def __init__(self, traffic: Traffic) -> None:
+        self._traffic = traffic
+        self._lingering: dict[Check, socket.socket] = {}
+        self._kinds: Mapping[str, Callable[[Check], Awaitable[None]]] = {
+            "TCP": self._tcp,
+            "HTTP": self._http,
+            "UDP-CONNECT": self._udp,
+        }
+
+    async def run(self, check: Check) -> None:
+        """
+        Raises:
+            Failed: within the check's time the member did not do what it should.
+        """
+        try:
+            await self._kinds[check.kind](check)
+        except TimeoutError as exc:
+            raise Failed(f"no answer within {check.timeout_s:g} s") from exc
+        except OSError as exc:
+            raise Failed(exc.strerror or str(exc)) from exc
+        except Trouble as exc:
+            raise Failed(str(exc)) from exc
+
+    async def _tcp(self, check: Check) -> None:
+        async with asyncio.timeout(check.timeout_s):
+            with await self._connected(check):
+                return
+
+    async def _http(self, check: Check) -> None:
+        assert check.request is not None
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(check.timeout_s):
+            with await self._connected(check) as link:
+                await loop.sock_sendall(link, check.request.text.encode())
+                said = b""
+                while b"\n" not in said and len(said) < _STATUS_LINE_BYTES:
+                    if not (more := await loop.sock_recv(link, _STATUS_LINE_BYTES)):
+                        break
+                    said += more
+        _judge_status(said, check.request.expected)
+
+    async def _connected(self, check: Check) -> socket.socket:
+        link = self._socket(check, socket.SOCK_STREAM)
+        try:
+            await asyncio.get_running_loop().sock_connect(link, (check.address, check.port))
+        except BaseException:
+            link.close()
+            raise
+        return link
+
+    async def _udp(self, check: Check) -> None:
+        """
+        Silence is fine: only an ICMP error says that nobody is there.
+
+        That a host does not answer ARP is known after three seconds, which may be too late for this check: its socket
+        stays open until the next one, which fails for it.
+        """
+        late = self._late_error(check)
+        link = self._lingering[check] = self._socket(check, socket.SOCK_DGRAM)
+        level, option = _RECEIVE_ERRORS[_family(check.address)]
+        link.setsockopt(level, option, 1)
+        link.connect((check.address, check.port))
+        link.send(b"")
+        if late:
+            raise Failed(os.strerror(late))
+        try:
+            async with asyncio.timeout(check.timeout_s):
+                await asyncio.get_running_loop().sock_recv(link, 1)
+        except TimeoutError:
+            return
+
+    def _late_error(self, check: Check) -> int:
+        if (link := self._lingering.pop(check, None)) is None:
+            return 0
+        with link:
+            return link.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+
+    def forget(self, check: Check) -> None:
+        """Nobody will ask for this check again."""
+        if link := self._lingering.pop(check, None):
+            link.close()
+
+    async def ping(self, address: str, *, interface: str | None, timeout_s: float) -> None:
+        """
+        Ask for an echo, for whatever haproxy balances: it cannot ping.
+
+        Raises:
+            TimeoutError, OSError, Trouble: there was none.
+        """
+        family = _family(address)
+        protocol = socket.IPPROTO_ICMPV6 if family == socket.AF_INET6 else socket.IPPROTO_ICMP
+        with self._traffic.socket(family, socket.SOCK_DGRAM, protocol) as link:
+            _bind(link, interface)
+            link.connect((address, 0))
+            # The kernel puts in its own identifier and checksum, and hands over only answers to them.
+            payload = os.urandom(16)
+            link.send(struct.pack(">BBHHH", _ECHO_REQUESTS[family], 0, 0, 0, 1) + payload)
+            async with asyncio.timeout(timeout_s):
+                while not (await asyncio.get_running_loop().sock_recv(link, 256)).endswith(payload):
+                    pass
+
+    def _socket(self, check: Check, kind: int) -> socket.socket:
+        link = self._traffic.socket(_family(check.address), kind)
+        try:
+            _bind(link, check.interface)
+        except OSError:
+            link.close()
+            raise
+        return link
+
+
+def _bind(link: socket.socket, interface: str | None) -> None:
+    if interface:
+        # Tenants' ranges may overlap: the card says which member is meant.
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
+
+
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def _judge_status(said: bytes, expected: tuple[tuple[int, int], ...]) -> None:
+    words = said.partition(b"\n")[0].split()
+    if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
+        raise Failed("the answer is not HTTP")
+    status = int(words[1])
+    if not any(least <= status <= most for least, most in expected):
+        raise Failed(f"HTTP status {status} is not expected")

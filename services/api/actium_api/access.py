@@ -1,0 +1,230 @@
+"""
+Which action each request needs, and the one place where it is demanded.
+
+`routes.base.route` calls `enter` before an endpoint and `assure` behind it; reads of rows there call `authorise` with the
+row's project. So an endpoint speaks of access itself only where the project comes from the body. What nobody has
+authorised cannot be asked of another service, nor answered.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import sqlalchemy as sa
+from starlette.requests import Request
+
+from actium_api.auth import caller
+from actium_api.faults import Fault
+from actium_api.policy import Policy
+from actium_api.policy_rules import PREFIX
+from actium_shared.errors import PermanentError
+
+TRUE = frozenset(("true", "t", "yes", "y", "on", "1"))
+
+
+class By(Enum):
+    """Whose thing it is, and so when the policy can be asked."""
+
+    ANYONE = auto()
+    """Whoever was let in."""
+    SITE = auto()
+    """No project's: first of all, before it is known whether the thing exists."""
+    PATH = auto()
+    """The project in the path's: first of all."""
+    ROW = auto()
+    """That of the row that is found, or of the parent that is named: 404 comes before 403."""
+    LIST = auto()
+    """Many projects'; the list shows what the caller may see."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """What a request needs: all of these actions; of a list the second is for all projects."""
+
+    by: By
+    actions: tuple[str, ...] = ()
+    of_request: Callable[[Request], tuple[str, ...]] | None = None
+    """Where the actions depend on more than path and method."""
+
+
+UNLISTED = Need(by=By.SITE, actions=(f"{PREFIX}amphora:get_all",))
+"""A path that the table below lacks is for administrators."""
+
+
+def need_of(path: str, method: str) -> Need:
+    """Give what a method of a route's path needs; the names of its parameters do not matter."""
+    return NEEDS.get((_shape(path), method), UNLISTED)
+
+
+def _shape(path: str) -> str:
+    return "/".join("{}" if part.startswith("{") else part for part in path.split("/"))
+
+
+def enter(request: Request, need: Need) -> None:
+    """
+    Begin a request: refuse it at once where that can be said by now.
+
+    Raises:
+        Fault: 403.
+    """
+    request.scope["actium.need"] = need
+    if need.by is By.ANYONE:
+        request.scope["actium.authorised"] = True
+    elif need.by is By.SITE:
+        authorise(request, caller(request).project_id)
+    elif need.by is By.PATH:
+        authorise(request, str(request.path_params["project_id"]))
+
+
+def authorise(request: Request, project_id: str | None, *more: str) -> None:
+    """
+    Demand that the caller may do what he asks for, to something of this project; `more` are actions beyond the route's.
+
+    Raises:
+        Fault: 403.
+    """
+    need: Need = request.scope["actium.need"]
+    actions = need.actions if need.of_request is None else need.of_request(request)
+    for action in (*actions, *more):
+        if not may(request, action, project_id):
+            raise forbidden(action)
+    request.scope["actium.authorised"] = True
+
+
+def owner_of_new(request: Request, given: str | None, *more: str) -> str:
+    """
+    Give the project of what is to be made: the one that is given, or the caller's; authorised.
+
+    Raises:
+        Fault: it is not the caller's (403), or there is none (400).
+    """
+    project_id = given or caller(request).project_id
+    authorise(request, project_id or None, *more)
+    if not project_id:
+        raise Fault(400, "project_id must be given: your token is for no project.")
+    return project_id
+
+
+def may(request: Request, action: str, project_id: str | None) -> bool:
+    """Say whether the caller may."""
+    policy: Policy = request.app.state.policy
+    return policy.allows(caller(request).identity, action, project_id)
+
+
+def listed_project(request: Request, asked: object) -> str | None:
+    """
+    Give the one project whose things a list shows, None for all; `asked` is the one that the caller names.
+
+    Raises:
+        Fault: 403.
+    """
+    need: Need = request.scope["actium.need"]
+    project_id = None if asked is None else str(asked)
+    if need.by is not By.LIST:
+        return project_id
+    own, everybodys = need.actions
+    if not may(request, everybodys, None):
+        project_id = project_id or caller(request).project_id
+        if not project_id or not may(request, own, project_id):
+            raise forbidden(own)
+    request.scope["actium.authorised"] = True
+    return project_id
+
+
+def has_owner(table: sa.Table) -> bool:
+    """Say whether the rows belong to projects."""
+    return "project_id" in table.c
+
+
+def assure(request: Request) -> None:
+    """
+    Stop what nobody has authorised: a mistake of ours, and not to be answered.
+
+    Raises:
+        PermanentError: there was no decision.
+    """
+    if not request.scope.get("actium.authorised"):
+        raise PermanentError(f"{request.method} {request.scope['path']}: nothing was asked of the policy")
+
+
+def forbidden(action: str) -> Fault:
+    return Fault(403, f"Policy does not allow this request to be performed: {action}.")
+
+
+def _batch(request: Request) -> tuple[str, ...]:
+    """Give what a batch of members needs: nothing is deleted by one that only adds."""
+    names = ("member:post", "member:put", "member:delete")
+    additive = request.query_params.get("additive_only", "").lower() in TRUE
+    return tuple(PREFIX + name for name in (names[:2] if additive else names))
+
+
+def _need(by: By, *actions: str) -> Need:
+    return Need(by=by, actions=tuple(PREFIX + action for action in actions))
+
+
+def _items(path: str, resource: str, by: By) -> dict[tuple[str, str], Need]:
+    methods = {"GET": "get_one", "PUT": "put", "DELETE": "delete"}
+    return {(f"{path}/{{}}", method): _need(by, f"{resource}:{action}") for method, action in methods.items()}
+
+
+def _tenants(path: str, resource: str) -> dict[tuple[str, str], Need]:
+    return {
+        (path, "GET"): _need(By.LIST, f"{resource}:get_all", f"{resource}:get_all-global"),
+        (path, "POST"): _need(By.ROW, f"{resource}:post"),
+        **_items(path, resource, By.ROW),
+    }
+
+
+def _below(path: str, resource: str) -> dict[tuple[str, str], Need]:
+    return {
+        (path, "GET"): _need(By.ROW, f"{resource}:get_all"),
+        (path, "POST"): _need(By.ROW, f"{resource}:post"),
+        **_items(path, resource, By.ROW),
+    }
+
+
+def _sites(path: str, resource: str) -> dict[tuple[str, str], Need]:
+    return {
+        (path, "GET"): _need(By.SITE, f"{resource}:get_all"),
+        (path, "POST"): _need(By.SITE, f"{resource}:post"),
+        **_items(path, resource, By.SITE),
+    }
+
+
+NEEDS: Mapping[tuple[str, str], Need] = {
+    ("/", "GET"): _need(By.ANYONE),
+    ("/v2", "GET"): _need(By.ANYONE),
+    ("/healthcheck", "GET"): _need(By.ANYONE),
+    ("/healthcheck", "HEAD"): _need(By.ANYONE),
+    **_tenants("/v2/loadbalancers", "loadbalancer"),
+    ("/v2/loadbalancers/{}/stats", "GET"): _need(By.ROW, "loadbalancer:get_stats"),
+    ("/v2/loadbalancers/{}/status", "GET"): _need(By.ROW, "loadbalancer:get_status"),
+    ("/v2/loadbalancers/{}/statuses", "GET"): _need(By.ROW, "loadbalancer:get_status"),
+    ("/v2/loadbalancers/{}/failover", "PUT"): _need(By.ROW, "loadbalancer:put_failover"),
+    **_tenants("/v2/listeners", "listener"),
+    ("/v2/listeners/{}/stats", "GET"): _need(By.ROW, "listener:get_stats"),
+    **_tenants("/v2/pools", "pool"),
+    **_below("/v2/pools/{}/members", "member"),
+    ("/v2/pools/{}/members", "PUT"): Need(by=By.ROW, of_request=_batch),
+    **_tenants("/v2/healthmonitors", "healthmonitor"),
+    **_tenants("/v2/l7policies", "l7policy"),
+    **_below("/v2/l7policies/{}/rules", "l7rule"),
+    ("/v2/quotas", "GET"): _need(By.LIST, "quota:get_all", "quota:get_all-global"),
+    **_items("/v2/quotas", "quota", By.PATH),
+    ("/v2/quotas/{}/default", "GET"): _need(By.PATH, "quota:get_defaults"),
+    # Upstream reads this as the quota of a project called so, and refuses it to tenants; its clients ask for it.
+    ("/v2/quotas/defaults", "GET"): _need(By.SITE, "quota:get_defaults"),
+    ("/v2/providers", "GET"): _need(By.SITE, "provider:get_all"),
+    ("/v2/providers/{}/flavor_capabilities", "GET"): _need(By.SITE, "provider-flavor:get_all"),
+    ("/v2/providers/{}/availability_zone_capabilities", "GET"): _need(By.SITE, "provider-availability-zone:get_all"),
+    **_sites("/v2/flavors", "flavor"),
+    **_sites("/v2/flavorprofiles", "flavor-profile"),
+    **_sites("/v2/availabilityzones", "availability-zone"),
+    **_sites("/v2/availabilityzoneprofiles", "availability-zone-profile"),
+    ("/v2/octavia/amphorae", "GET"): _need(By.SITE, "amphora:get_all"),
+    ("/v2/octavia/amphorae/{}", "GET"): _need(By.ROW, "amphora:get_one"),
+    ("/v2/octavia/amphorae/{}", "DELETE"): _need(By.SITE, "amphora:delete"),
+    ("/v2/octavia/amphorae/{}/stats", "GET"): _need(By.ROW, "amphora:get_stats"),
+    ("/v2/octavia/amphorae/{}/config", "PUT"): _need(By.SITE, "amphora:put_config"),
+    ("/v2/octavia/amphorae/{}/failover", "PUT"): _need(By.SITE, "amphora:put_failover"),
+}

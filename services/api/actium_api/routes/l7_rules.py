@@ -1,0 +1,90 @@
+"""`/l7policies/{id}/rules`: there is no list of all rules."""
+
+import sqlalchemy as sa
+from starlette.requests import Request
+from starlette.responses import Response
+
+from actium_api.auth import caller
+from actium_api.faults import not_found
+from actium_api.listing import collection
+from actium_api.read_model.tables import L7_POLICIES, L7_RULES
+from actium_api.requests import wrapped
+from actium_api.routes.base import asks_of, created, ids_of, index, no_content, one, parent, route, row, stored
+from actium_api.schemas import l7_rule as schema
+from actium_api.schemas.fields import parse
+from actium_api.schemas.l7_rule import L7RulePost, L7RulePut
+from actium_shared.commands.planner import CreateL7Rule, DeleteL7Rule, UpdateL7Rule
+from actium_shared.ids import L7PolicyId, L7RuleId, LoadBalancerId
+
+KIND, KEY = "L7 Rule", "rule"
+COLLECTION = collection(L7_RULES, "rules", more={"key": "rule_key"})
+
+
+async def list_(request: Request) -> Response:
+    policy = await _policy(request)
+    return await index(request, COLLECTION, {"l7_policy_id": policy["id"]})
+
+
+async def get(request: Request) -> Response:
+    found = await _rule(request)
+    return one(request, KEY, found["body"])
+
+
+async def post(request: Request) -> Response:
+    policy = await _policy(request)
+    sent = parse(L7RulePost, KEY, await wrapped(request, KEY))
+    schema.check(sent)
+    rule_id = ids_of(request).new()
+    command = CreateL7Rule(
+        load_balancer_id=LoadBalancerId(policy["load_balancer_id"]),
+        l7_policy_id=L7PolicyId(policy["id"]),
+        l7_rule=sent.wish(rule_id),
+    )
+    await asks_of(request).decide(command, caller=caller(request))
+    return await created(request, L7_RULES, rule_id, kind=KIND, key=KEY)
+
+
+async def put(request: Request) -> Response:
+    await _policy(request)
+    sent = parse(L7RulePut, KEY, await wrapped(request, KEY))
+    found = await _rule(request)
+    before = stored(found)
+    schema.check_change(sent, stored=before)
+    command = UpdateL7Rule(
+        load_balancer_id=LoadBalancerId(found["load_balancer_id"]),
+        l7_policy_id=L7PolicyId(found["l7_policy_id"]),
+        l7_rule_id=L7RuleId(found["id"]),
+        changes=sent.changes(before),
+    )
+    await asks_of(request).decide(command, caller=caller(request))
+    return await get(request)
+
+
+async def delete(request: Request) -> Response:
+    found = await _rule(request)
+    command = DeleteL7Rule(
+        load_balancer_id=LoadBalancerId(found["load_balancer_id"]),
+        l7_policy_id=L7PolicyId(found["l7_policy_id"]),
+        l7_rule_id=L7RuleId(found["id"]),
+    )
+    await asks_of(request).decide(command, caller=caller(request))
+    return no_content()
+
+
+async def _policy(request: Request) -> sa.RowMapping:
+    return await parent(request, L7_POLICIES, str(request.path_params["policy_id"]), kind="L7 Policy")
+
+
+async def _rule(request: Request) -> sa.RowMapping:
+    policy = await _policy(request)
+    rule_id = str(request.path_params["id"])
+    found = await row(request, L7_RULES, rule_id, kind=KIND)
+    if found["l7_policy_id"] != policy["id"]:
+        raise not_found(KIND, rule_id)
+    return found
+
+
+ROUTES = [
+    route("/v2/l7policies/{policy_id}/rules/{id}", GET=get, PUT=put, DELETE=delete),
+    route("/v2/l7policies/{policy_id}/rules", GET=list_, POST=post),
+]

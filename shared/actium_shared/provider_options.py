@@ -1,0 +1,50 @@
+"""What our own provider goes by, and what it understands of flavors and availability zones. Other vendors say it themselves."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+ACTIUM = "actium"
+PROVIDERS: Mapping[str, str] = {
+    ACTIUM: "The Actium provider.",
+    "amphora": "Another name of the Actium provider, for scripts that expect upstream's.",
+    "octavia": "Another name of the Actium provider, for scripts that expect upstream's older one.",
+}
+"""Our provider's names with a description each; a load balancer keeps the one it was asked for by."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One key of a profile's data; `choices` are all there are, unless empty."""
+
+    description: str
+    kind: Literal["text", "flag", "texts"] = "text"
+    choices: tuple[str, ...] = ()
+
+
+FLAVOR_OPTIONS: Mapping[str, Option] = {
+    "loadbalancer_topology": Option(
+        description="How many amphorae carry a load balancer: SINGLE, or ACTIVE_STANDBY for a pair.",
+        choices=("SINGLE", "ACTIVE_STANDBY"),
+    ),
+    "compute_flavor": Option(description="The compute service's flavor of the machines that amphorae run on."),
+    "amp_image_tag": Option(description="The tag of the image that amphorae boot from."),
+    "sriov_vip": Option(description="Whether the VIP's port is an SR-IOV virtual function.", kind="flag"),
+    "allow_member_sriov": Option(description="Whether members may ask for SR-IOV ports.", kind="flag"),
+}
+ZONE_OPTIONS: Mapping[str, Option] = {
+    "compute_zone": Option(description="The compute service's availability zone for amphorae."),
+    "volume_zone": Option(description="The volume service's availability zone for amphorae that boot from volumes."),
+    "management_network": Option(description="The id of the network on which amphorae are managed."),
+    "valid_vip_networks": Option(description="The ids of the networks that VIPs may be on.", kind="texts"),
+}
+
+
+def is_ours(provider: str) -> bool:
+    """Say whether the name is one of our provider's."""
+    return provider in PROVIDERS
+
+
+def same_driver(one: str, other: str) -> bool:
+    """Say whether two names mean the same provider."""
+    return one == other or (is_ours(one) and is_ours(other))

@@ -1,0 +1,227 @@
+"""Who gets a request: algorithms, weights, reserves, persistence, administrative states, limits. Real packets."""
+
+import http.client
+import socket
+import time
+from collections import Counter
+
+import pytest
+
+from actium_shared.wishes import Member, SessionPersistence
+from builders import health_monitor
+from system.amphora_agent.sandbox import eventually, inside
+from system.features.origin import Origin
+from system.features.scene import OTHER_CLIENTS, Scene, a_listener, a_member, a_pool
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture
+def one(scene: Scene) -> Origin:
+    return scene.origin("one")
+
+
+@pytest.fixture
+def two(scene: Scene) -> Origin:
+    return scene.origin("two")
+
+
+def test_round_robin_follows_the_weights_and_weight_0_drains(scene: Scene, one: Origin, two: Origin) -> None:
+    pool = a_pool(a_member(one, weight=3), a_member(two, weight=1))
+    scene.apply(a_listener(pool), pools=(pool,))
+    assert Counter(scene.servers(8)) == {"one": 6, "two": 2}
+    pool = a_pool(a_member(one, weight=3), a_member(two, weight=0))
+    assert scene.apply(a_listener(pool), pools=(pool,)) == "runtime"
+    assert set(scene.servers(6)) == {"one"}
+
+
+def test_a_draining_member_keeps_the_clients_that_it_has(scene: Scene, one: Origin, two: Origin) -> None:
+    def balanced(weight: int) -> None:
+        persistence = SessionPersistence(type="HTTP_COOKIE")
+        pool = a_pool(a_member(one), a_member(two, weight=weight), session_persistence=persistence)
+        scene.apply(a_listener(pool), pools=(pool,))
+
+    balanced(1)
+    cookie = next(
+        answer.headers["Set-Cookie"] for answer in (scene.get() for _ in range(4)) if answer.server == "two"
+    ).split(";")[0]
+    balanced(0)
+    assert {scene.get(Cookie=cookie).server for _ in range(4)} == {"two"}
+    assert set(scene.servers(4)) == {"one"}
+
+
+def test_least_connections_goes_where_fewer_are(scene: Scene, one: Origin, two: Origin) -> None:
+    def balanced(*members: Member) -> str:
+        pool = a_pool(*members, protocol="TCP", lb_algorithm="LEAST_CONNECTIONS")
+        return scene.apply(a_listener(pool, protocol="TCP"), pools=(pool,))
+
+    balanced(a_member(one))
+    held = [scene.connect() for _ in range(5)]
+    for link in held:
+        link.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert link.recv(65536)
+    assert balanced(a_member(one), a_member(two)) == "runtime"
+    assert set(scene.servers(6)) == {"two"}
+    for link in held:
+        link.close()
+
+
+def test_source_ip_keeps_a_client_and_spreads_clients(scene: Scene, one: Origin, two: Origin) -> None:
+    pool = a_pool(a_member(one), a_member(two), lb_algorithm="SOURCE_IP")
+    scene.apply(a_listener(pool), pools=(pool,))
+    chosen = {client: set(scene.servers(3, source=client)) for client in OTHER_CLIENTS}
+    assert all(len(servers) == 1 for servers in chosen.values())
+    assert set.union(*chosen.values()) == {"one", "two"}
+
+
+@pytest.mark.parametrize("protocol", ["HTTP", "TCP"])
+def test_source_ip_and_port_keeps_a_port_and_spreads_ports(
+    scene: Scene, one: Origin, two: Origin, protocol: str
+) -> None:
+    pool = a_pool(a_member(one), a_member(two), protocol=protocol, lb_algorithm="SOURCE_IP_PORT")
+    scene.apply(a_listener(pool, protocol=protocol), pools=(pool,))
+    chosen = {number: set(scene.servers(2, source_port=number)) for number in range(31_000, 31_012)}
+    assert all(len(servers) == 1 for servers in chosen.values()), chosen
+    assert set.union(*chosen.values()) == {"one", "two"}
+
+
+def test_all_reserves_serve_when_no_other_can_and_only_then(scene: Scene, one: Origin, two: Origin) -> None:
+    three = scene.origin("three")
+    monitor = health_monitor(type="TCP", max_retries=1, max_retries_down=1)
+    pool = a_pool(a_member(one), a_member(two, backup=True), a_member(three, backup=True), monitor=monitor)
+    scene.apply(a_listener(pool), pools=(pool,))
+    assert set(scene.servers(6)) == {"one"}
+    one.stop()
+    scene.until_serving("two", "three")
+    one.start()
+    scene.until_serving("one")
+
+
+def test_persistence_by_source_address(scene: Scene, one: Origin, two: Origin) -> None:
+    pool = a_pool(a_member(one), a_member(two), session_persistence=SessionPersistence(type="SOURCE_IP"))
+    scene.apply(a_listener(pool), pools=(pool,))
+    chosen = [set(scene.servers(3, source=client)) for client in OTHER_CLIENTS[:6]]
+    assert all(len(servers) == 1 for servers in chosen)
+    assert set.union(*chosen) == {"one", "two"}
+
+
+def test_persistence_by_a_cookie_of_the_application(scene: Scene, one: Origin, two: Origin) -> None:
+    persistence = SessionPersistence(type="APP_COOKIE", cookie_name="SESSION")
+    pool = a_pool(a_member(one), a_member(two), session_persistence=persistence)
+    scene.apply(a_listener(pool), pools=(pool,))
+    for _ in range(3):
+        login = scene.get("/login")
+        cookie = login.headers["Set-Cookie"].split(";")[0]
+        assert {scene.get(Cookie=cookie).server for _ in range(4)} == {login.server}
+    assert set(scene.servers(4)) == {"one", "two"}
+
+
+def test_what_is_down_by_order_does_not_serve_at_any_level(scene: Scene, one: Origin, two: Origin) -> None:
+    pool = a_pool(a_member(one), a_member(two, admin_state_up=False))
+    scene.apply(a_listener(pool), pools=(pool,))
+    assert set(scene.servers(4)) == {"one"}
+
+    pool = a_pool(a_member(one), admin_state_up=False)
+    scene.apply(a_listener(pool), pools=(pool,))
+    assert scene.get().status == 503
+
+    pool = a_pool(a_member(one))
+    scene.apply(a_listener(pool, admin_state_up=False), pools=(pool,))
+    with pytest.raises(ConnectionRefusedError):
+        scene.get()
+
+    scene.apply(a_listener(pool), pools=(pool,), admin_state_up=False)
+    with pytest.raises(ConnectionRefusedError):
+        scene.get()
+
+
+def test_a_monitor_that_is_down_by_order_checks_nothing(scene: Scene, one: Origin, two: Origin) -> None:
+    two.status = 500
+    monitor = health_monitor(url_path="/health", max_retries=1, max_retries_down=1)
+    pool = a_pool(a_member(one), a_member(two), monitor=monitor)
+    scene.apply(a_listener(pool), pools=(pool,))
+    scene.until_serving("one")
+    off = health_monitor(url_path="/health", admin_state_up=False)
+    pool = a_pool(a_member(one), a_member(two), monitor=off)
+    scene.apply(a_listener(pool), pools=(pool,))
+    assert set(scene.servers(4)) == {"one", "two"}
+
+
+def test_no_more_connections_than_the_limit(scene: Scene, one: Origin) -> None:
+    pool = a_pool(a_member(one), protocol="TCP")
+    scene.apply(a_listener(pool, protocol="TCP", connection_limit=1), pools=(pool,))
+    first = scene.connect()
+    first.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert first.recv(65536)
+    second = scene.connect()
+    second.settimeout(0.3)
+    second.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    with pytest.raises(TimeoutError):
+        second.recv(65536)
+    first.close()
+    second.settimeout(5)
+    assert second.recv(65536)
+    second.close()
+
+
+def test_only_allowed_ranges_get_in(scene: Scene, one: Origin) -> None:
+    pool = a_pool(a_member(one))
+    allowed = (f"{OTHER_CLIENTS[0]}/32", "198.51.100.0/24")
+    scene.apply(a_listener(pool, allowed_cidrs=allowed), pools=(pool,))
+    assert scene.get(source=OTHER_CLIENTS[0]).server == "one"
+    with pytest.raises((ConnectionError, http.client.BadStatusLine)):
+        scene.get(source=OTHER_CLIENTS[1])
+
+
+def test_a_member_that_is_too_slow_is_given_up(scene: Scene, one: Origin) -> None:
+    pool = a_pool(a_member(one))
+    scene.apply(a_listener(pool, timeout_member_data_ms=200), pools=(pool,))
+    assert scene.get("/?wait_s=0.01").status == 200
+    assert scene.get("/?wait_s=1").status == 504
+
+
+def test_a_client_that_says_nothing_is_hung_up_on(scene: Scene, one: Origin) -> None:
+    pool = a_pool(a_member(one), protocol="TCP")
+    scene.apply(a_listener(pool, protocol="TCP", timeout_client_data_ms=200), pools=(pool,))
+    silent = scene.connect()
+    began_at = time.monotonic()
+    assert silent.recv(1) == b""
+    assert 0.1 < time.monotonic() - began_at < 4
+    silent.close()
+
+
+def test_a_member_that_does_not_take_the_connection_is_given_up(scene: Scene) -> None:
+    # A listener whose queue is full drops what knocks.
+    deaf = scene.origin("deaf")
+    deaf.stop()
+    taken: list[socket.socket] = []
+
+    def make() -> socket.socket:
+        full = socket.socket()
+        full.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        full.bind((deaf.address, deaf.port))
+        full.listen(0)
+        for _ in range(3):
+            knocking = socket.socket()
+            knocking.setblocking(False)
+            knocking.connect_ex((deaf.address, deaf.port))
+            taken.append(knocking)
+        return full
+
+    taken.append(inside(scene.sandbox.fabric, make))
+    pool = a_pool(a_member(deaf))
+    scene.apply(a_listener(pool, timeout_member_connect_ms=100), pools=(pool,))
+    began_at = time.monotonic()
+    assert eventually(scene.get).status == 503
+    assert time.monotonic() - began_at < 4
+    for each in taken:
+        each.close()
+    deaf.start()
+
+
+@pytest.mark.parametrize(("protocol", "version"), [("PROXY", "v1"), ("PROXYV2", "v2")])
+def test_members_learn_the_client_from_a_proxy_header(scene: Scene, protocol: str, version: str) -> None:
+    told = scene.origin("told", proxied=True)
+    pool = a_pool(a_member(told), protocol=protocol)
+    scene.apply(a_listener(pool), pools=(pool,))
+    assert scene.get(source=OTHER_CLIENTS[3]).arrived["proxy"] == f"{version} {OTHER_CLIENTS[3]}"

@@ -1,0 +1,123 @@
+"""Who is alive: every kind of monitor takes a dead member out and brings it back. Real packets."""
+
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from builders import health_monitor
+from certificates import Issued, server
+from system.amphora_agent.sandbox import Sandbox, Stream, eventually
+from system.features.origin import Origin
+from system.features.scene import Scene, a_listener, a_member, a_pool
+
+pytestmark = pytest.mark.root
+
+QUICK = {"delay_s": 1, "timeout_s": 1, "max_retries": 1, "max_retries_down": 1}
+
+
+def server_context(issued: Issued, folder: Path, *, client_ca: Issued | None = None) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    path = folder / f"{issued.certificate.serial_number}.pem"
+    path.write_bytes(issued.pem + issued.intermediates_pem + issued.key_pem)
+    context.load_cert_chain(path)
+    if client_ca:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=client_ca.pem.decode())
+    return context
+
+
+@pytest.fixture
+def one(scene: Scene) -> Origin:
+    return scene.origin("one")
+
+
+@pytest.fixture
+def two(scene: Scene) -> Origin:
+    return scene.origin("two")
+
+
+def watched(scene: Scene, one: Origin, two: Origin, **fields: object) -> None:
+    pool = a_pool(a_member(one), a_member(two), monitor=health_monitor(**(QUICK | fields)))
+    scene.apply(a_listener(pool), pools=(pool,))
+
+
+def test_http_asks_as_told_and_wants_the_codes_it_expects(scene: Scene, one: Origin, two: Origin) -> None:
+    words = {"url_path": "/health?it's", "http_method": "OPTIONS", "http_version": 1.1, "domain_name": "h.example"}
+    two.status = 418
+    watched(scene, one, two, type="HTTP", expected_codes="200-204", **words)
+    scene.until_serving("one")
+    check = next(request for request in two.seen if request["path"].startswith("/health"))
+    assert (check["method"], check["path"], check["version"]) == ("OPTIONS", "/health?it's", "HTTP/1.1")
+    assert check["headers"]["host"] == "h.example"
+    watched(scene, one, two, type="HTTP", expected_codes="200,418", **words)
+    scene.until_serving("one", "two")
+
+
+def test_tcp_sees_who_takes_no_connection(scene: Scene, one: Origin, two: Origin) -> None:
+    watched(scene, one, two, type="TCP")
+    scene.until_serving("one", "two")
+    two.stop()
+    scene.until_serving("one")
+    two.start()
+    scene.until_serving("one", "two")
+
+
+@pytest.mark.parametrize("kind", ["HTTPS", "TLS-HELLO"])
+def test_encrypted_checks_need_a_server_that_speaks_tls(scene: Scene, one: Origin, kind: str, tmp_path: Path) -> None:
+    encrypted = scene.origin("encrypted", tls=server_context(server(), tmp_path))
+    pool = a_pool(
+        a_member(one), a_member(encrypted), monitor=health_monitor(**QUICK, type=kind), protocol="HTTPS", name="tls"
+    )
+    scene.apply(a_listener(pool, protocol="HTTPS"), pools=(pool,))
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    scene.until_serving("encrypted", tls=context)
+
+
+def test_ping_sees_who_is_gone_whatever_listens(scene: Scene, one: Origin, feature_sandbox: Sandbox) -> None:
+    address = "203.0.113.40"
+
+    def link(word: str) -> None:
+        subprocess.run(["ip", "-n", feature_sandbox.fabric, "addr", word, f"{address}/24", "dev", "public"], check=True)
+
+    link("add")
+    gone = scene.origin("gone", address=address)
+    monitor = health_monitor(**QUICK, type="PING")
+    pool = a_pool(a_member(one), a_member(gone), monitor=monitor)
+    scene.apply(a_listener(pool), pools=(pool,))
+    scene.until_serving("one", "gone")
+    link("del")
+    scene.until_serving("one")
+    link("add")
+    scene.until_serving("one", "gone")
+    # One that is added without a reload is pinged, too.
+    three = scene.origin("three")
+    pool = a_pool(a_member(one), a_member(gone), a_member(three), monitor=monitor)
+    assert scene.apply(a_listener(pool), pools=(pool,)) == "runtime"
+    scene.until_serving("one", "gone", "three")
+
+
+def test_members_that_are_pinged_serve_on_while_the_agent_is_started_anew(
+    scene: Scene, one: Origin, two: Origin, feature_sandbox: Sandbox
+) -> None:
+    watched(scene, one, two, type="PING")
+    scene.until_serving("one", "two")
+    with Stream(feature_sandbox) as stream:
+        feature_sandbox.kill("-m actium_amphora_agent")
+        eventually(feature_sandbox.controller.status, deadline_s=15)
+        stream.flows_on()
+    assert stream.failed == []
+
+
+def test_a_monitor_looks_where_the_member_says(scene: Scene, one: Origin) -> None:
+    substitute = scene.origin("substitute")
+    substitute.status = 500
+    checked = a_member(one, monitor_address=substitute.address, monitor_port=substitute.port)
+    pool = a_pool(checked, monitor=health_monitor(**QUICK, url_path="/health"))
+    scene.apply(a_listener(pool), pools=(pool,))
+    eventually(lambda: scene.get().status == 503, deadline_s=15)
+    assert not any("/health" in path for path in one.asked)
+    substitute.status = 200
+    eventually(lambda: scene.get().status == 200, deadline_s=15)
