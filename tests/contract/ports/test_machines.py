@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from actium_compute.adapters.memory import MemoryMachines
+from actium_compute.adapters.noop import NoopMachines
 from actium_compute.ports import MachinePort, Machines
 from actium_shared.errors import PermanentError, RetryableError
 from contract.ports.embedded_world import TIMEOUT_S, World, machine_port, machine_wish, port_wish
@@ -108,6 +109,29 @@ class TestMemoryMachines(MachinesContract):
             return machine_port(str(uuid.uuid4()))
 
         return make
+
+
+class TestNoopMachines(TestMemoryMachines):
+    @pytest.fixture
+    def machines(self, tmp_path: Path) -> NoopMachines:
+        return NoopMachines(["host-1", "host-2", "host-3"], tmp_path)
+
+    async def test_they_all_run_after_a_restart_of_whoever_made_them(
+        self, machines: NoopMachines, make_port: MakePort, tmp_path: Path
+    ) -> None:
+        gone, *kept = [machine_wish(str(uuid.uuid4()), await make_port()) for _ in range(3)]
+        for wish in (gone, *kept):
+            await machines.boot(wish, timeout_s=TIMEOUT_S)
+        await machines.delete(gone.amphora_id, timeout_s=TIMEOUT_S)
+        again = NoopMachines(["host-1"], tmp_path)
+        assert await again.running() == await machines.running()
+        assert set(await again.running()) == {wish.amphora_id for wish in kept}
+        await again.attach(kept[0].amphora_id, await make_port(), timeout_s=TIMEOUT_S)
+
+    async def test_any_image_is_there(self, machines: NoopMachines, make_port: MakePort) -> None:
+        wish = machine_wish(str(uuid.uuid4()), await make_port(), image_tag="nowhere")
+        await machines.boot(wish, timeout_s=TIMEOUT_S)
+        assert await machines.power(wish.amphora_id)
 
 
 @pytest.mark.root

@@ -3,14 +3,19 @@
 import dataclasses
 import uuid
 from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
 
+from actium_network.adapters import fabric_file
 from actium_network.adapters.memory import MemoryFabric
-from actium_network.ports import NetworkDriver
+from actium_network.adapters.noop import NoopFabric
+from actium_network.ports import Network, NetworkDriver
 from actium_shared.errors import PermanentError
 from contract.ports.embedded_world import TIMEOUT_S, World, port_wish
+
+NAMED = "named.jsonl"
 
 
 class NetworkDriverContract:
@@ -39,17 +44,46 @@ class NetworkDriverContract:
         await driver.delete_port(str(uuid.uuid4()), timeout_s=TIMEOUT_S)
         assert await driver.ports() == []
 
+    async def test_ensuring_twice_keeps_the_ports(self, driver: NetworkDriver) -> None:
+        port = port_wish((await driver.networks())[-1].id)
+        await driver.create_port(port, timeout_s=TIMEOUT_S)
+        await driver.ensure()
+        assert await driver.ports() == [port.port_id]
+
+    async def test_what_is_listed_is_found_by_network_by_subnet_and_by_both(self, driver: NetworkDriver) -> None:
+        for network in await driver.networks():
+            subnet_id = network.subnets[0].id
+            for named in ((network.id, None), (None, subnet_id), (network.id, subnet_id)):
+                assert await found(driver, *named) == network
+
+    async def test_a_subnet_is_not_found_in_a_network_that_it_is_not_of(self, driver: NetworkDriver) -> None:
+        first, second = (await driver.networks())[:2]
+        assert await found(driver, first.id, second.subnets[0].id) is None
+
+    async def test_what_is_found_once_is_listed_and_found_again(self, driver: NetworkDriver) -> None:
+        network = await found(driver, str(uuid.uuid4()), str(uuid.uuid4()))
+        listed = await driver.networks()
+        assert network is None or (network in listed and await found(driver, network.id, None) == network)
+
+
+class ListedNetworksContract(NetworkDriverContract):
+    """What else holds where all that there is is listed."""
+
+    async def test_what_is_not_listed_is_not_there(self, driver: NetworkDriver) -> None:
+        assert await found(driver, str(uuid.uuid4()), None) is None
+        assert await found(driver, None, str(uuid.uuid4())) is None
+        assert await driver.find_port(str(uuid.uuid4()), timeout_s=TIMEOUT_S) is None
+        assert not await driver.has_object("security group", str(uuid.uuid4()), timeout_s=TIMEOUT_S)
+
     async def test_a_port_on_an_unknown_network_is_refused_by_name(self, driver: NetworkDriver) -> None:
         port = port_wish(str(uuid.uuid4()))
         with pytest.raises(PermanentError, match=port.network_id):
             await driver.create_port(port, timeout_s=TIMEOUT_S)
         assert await driver.ports() == []
 
-    async def test_ensuring_twice_keeps_the_ports(self, driver: NetworkDriver) -> None:
-        port = port_wish((await driver.networks())[-1].id)
-        await driver.create_port(port, timeout_s=TIMEOUT_S)
-        await driver.ensure()
-        assert await driver.ports() == [port.port_id]
+
+async def found(driver: NetworkDriver, network_id: str | None, subnet_id: str | None) -> Network | None:
+    return await driver.find(network_id=network_id, subnet_id=subnet_id, timeout_s=TIMEOUT_S)
 
 
 @pytest.fixture
@@ -59,15 +93,80 @@ def world(tmp_path: Path) -> Iterator[World]:
     world.remove()
 
 
-class TestMemoryFabric(NetworkDriverContract):
+class TestMemoryFabric(ListedNetworksContract):
     @pytest.fixture
     async def driver(self, tmp_path: Path) -> MemoryFabric:
         plan = World.make(tmp_path).plan
         return MemoryFabric([network.as_network(plan.world) for network in plan.networks])
 
 
+class TestNoopFabric(NetworkDriverContract):
+    @pytest.fixture
+    async def driver(self, tmp_path: Path) -> NoopFabric:
+        return await started(tmp_path)
+
+    async def test_whatever_is_named_is_there(self, driver: NoopFabric) -> None:
+        network_id, subnet_id = str(uuid.uuid4()), str(uuid.uuid4())
+        network = await found(driver, network_id, subnet_id)
+        assert network is not None
+        assert (network.id, [subnet.id for subnet in network.subnets]) == (network_id, [subnet_id])
+        assert await driver.has_object("QoS policy", str(uuid.uuid4()), timeout_s=TIMEOUT_S)
+        await driver.create_port(port_wish(str(uuid.uuid4())), timeout_s=TIMEOUT_S)
+
+    async def test_a_network_takes_one_subnet_after_the_other(self, driver: NoopFabric) -> None:
+        network_id, subnet_ids = str(uuid.uuid4()), [str(uuid.uuid4()) for _ in range(2)]
+        for subnet_id in subnet_ids:
+            await found(driver, network_id, subnet_id)
+        network = await found(driver, network_id, None)
+        assert network is not None
+        assert [subnet.id for subnet in network.subnets] == subnet_ids
+
+    async def test_what_was_named_is_there_after_a_restart(self, driver: NoopFabric, tmp_path: Path) -> None:
+        await found(driver, str(uuid.uuid4()), str(uuid.uuid4()))
+        await found(driver, None, str(uuid.uuid4()))
+        assert await (await started(tmp_path)).networks() == await driver.networks()
+
+    async def test_a_line_that_was_cut_off_is_forgotten(self, driver: NoopFabric, tmp_path: Path) -> None:
+        await found(driver, None, str(uuid.uuid4()))
+        with (tmp_path / NAMED).open("ab") as file:
+            file.write(b'{"network_id": "')
+        again = await started(tmp_path)
+        assert await again.networks() == await driver.networks()
+        last = await found(again, None, str(uuid.uuid4()))
+        assert last in await (await started(tmp_path)).networks()
+
+    async def test_a_subnet_has_room_for_every_address_of_the_family_that_was_wished_for(
+        self, driver: NoopFabric
+    ) -> None:
+        for address, cidr in (("198.18.33.33", "0.0.0.0/0"), ("2001:db8::33", "::/0")):
+            network = await driver.find(
+                network_id=None, subnet_id=str(uuid.uuid4()), address=address, timeout_s=TIMEOUT_S
+            )
+            assert network is not None
+            (subnet,) = network.subnets
+            assert subnet.cidr == cidr
+            assert ip_address(subnet.pool_start) in ip_network(cidr)
+            assert int(ip_address(subnet.pool_end)) - int(ip_address(subnet.pool_start)) > 60_000
+
+    async def test_a_port_is_always_the_same(self, driver: NoopFabric) -> None:
+        port_id = str(uuid.uuid4())
+        port = await driver.find_port(port_id, timeout_s=TIMEOUT_S)
+        assert port == await driver.find_port(port_id, timeout_s=TIMEOUT_S)
+        assert port is not None
+        assert await found(driver, port.network_id, port.subnet_id) is not None
+
+
+async def started(folder: Path) -> NoopFabric:
+    plan = (
+        World.make(folder).plan if not (folder / "fabric.toml").exists() else fabric_file.read(folder / "fabric.toml")
+    )
+    driver = NoopFabric([network.as_network(plan.world) for network in plan.networks], folder / NAMED)
+    await driver.ensure()
+    return driver
+
+
 @pytest.mark.root
-class TestNetlinkFabric(NetworkDriverContract):
+class TestNetlinkFabric(ListedNetworksContract):
     @pytest.fixture
     async def driver(self, world: World) -> NetworkDriver:
         driver = world.fabric()

@@ -36,11 +36,16 @@ class TestWorld:
     folder: Path
     name: str
     environment: dict[str, str] = field(default_factory=dict)
+    prefix: tuple[str, ...] = ()
+    """What `./actium` is run by, such as `unshare` with its options."""
+
+    def command(self, *words: str) -> list[str]:
+        return [*self.prefix, sys.executable, "-m", "actium_embedded", "--world", str(self.folder), *words]
 
     def actium(self, *words: str, timeout_s: float = 120.0, check: bool = True) -> str:
         """Run `./actium <words>` on this world and give what it prints."""
         done = subprocess.run(
-            [sys.executable, "-m", "actium_embedded", "--world", str(self.folder), *words],
+            self.command(*words),
             env=os.environ | self.environment,
             cwd=ROOT,
             stdin=subprocess.DEVNULL,

@@ -67,7 +67,7 @@ def test_a_world_with_keystone(world: TestWorld, keystone: Keystone) -> None:
     made = openstack(keystone, *create)
     assert made["provisioning_status"] == "ACTIVE"
     assert made["project_id"] == keystone.project_id("one")
-    story = world.actium("events", "show", "web")
+    story = world.actium("events", "show", "web", "--json")
     assert made["project_id"] in story
     world.actium("status")
     world.environment = {"OS_AUTH_URL": "http://127.0.0.1:1/v3"}  # a shell that knows nothing of it any more
