@@ -5,9 +5,10 @@ A branch is one listener in one family of addresses. nftables.rules holds everyt
 each member, empty chains `pick-...`, `gate-...` and an empty map `alive-...`. Those three are filled here.
 """
 
+import hashlib
 import json
 import re
-import zlib
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -188,7 +189,12 @@ def _in_turn(chosen: Sequence[Target]) -> tuple[int, str]:
 
 def _by_slot(chosen: Sequence[Target]) -> str:
     """Each slot goes to the member that wants it most: only the slots of one that comes or goes change hands."""
-    owners = [max(chosen, key=lambda target: _desire(target, slot)).chain for slot in range(SLOTS)]
+    owners, best = [""] * SLOTS, [float("-inf")] * SLOTS
+    for target in chosen:
+        for slot, number in enumerate(_numbers(target.member)):
+            desire = log((number + 1) / 2**32) / target.weight
+            if desire > best[slot]:
+                owners[slot], best[slot] = target.chain, desire
     elements, begins = [], 0
     for slot in range(1, SLOTS + 1):
         if slot == SLOTS or owners[slot] != owners[begins]:
@@ -197,10 +203,9 @@ def _by_slot(chosen: Sequence[Target]) -> str:
     return ", ".join(elements)
 
 
-def _desire(target: Target, slot: int) -> float:
-    """Rendezvous hashing with weights; CRC alone leaves neighbouring slots alike, so its bits are stirred."""
-    mixed = (zlib.crc32(f"{target.member}/{slot}".encode()) * 0x9E3779B97F4A7C15) & 0xFFFF_FFFF_FFFF_FFFF
-    return -target.weight / log(((mixed >> 11) + 1) / 2**53 - 1e-17)
+def _numbers(member: str) -> tuple[int, ...]:
+    """A number for each slot, the same wherever and whenever it is asked."""
+    return struct.unpack(f"<{SLOTS}I", hashlib.shake_128(member.encode()).digest(4 * SLOTS))
 
 
 def _element(begins: int, ends: int, chain: str) -> str:

@@ -130,7 +130,8 @@ async def _unexpected(request: Request, exc: Exception) -> Response:
 
 
 REQUEST_ID = "x-openstack-request-id"
-GLOBAL_REQUEST_ID = re.compile(r"req-[0-9A-Za-z-]{1,64}")
+REQUEST_ID_BYTES = REQUEST_ID.encode()
+GLOBAL_REQUEST_ID = re.compile(rb"req-[0-9A-Za-z-]{1,64}")
 """Anything else that a client sends there does not get into our log."""
 
 
@@ -151,7 +152,7 @@ class Frame:
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message.setdefault("headers", []).append((REQUEST_ID.encode(), name))
+                message.setdefault("headers", []).append((REQUEST_ID_BYTES, name))
             await send(message)
 
         token = telemetry.correlation_id.set(request_id)
@@ -165,12 +166,10 @@ class Frame:
 
 def _note_origin(scope: Scope) -> None:
     """Log which request of another service this one serves, so that both logs can be laid side by side."""
-    given = Headers(scope=scope).get(REQUEST_ID)
-    if given is not None and GLOBAL_REQUEST_ID.fullmatch(given):
-        log.info(
-            "request on behalf of another",
-            extra={"method": scope["method"], "path": scope["path"], "global_request_id": given},
-        )
+    for name, value in scope["headers"]:
+        if name == REQUEST_ID_BYTES and GLOBAL_REQUEST_ID.fullmatch(value):
+            about = {"method": scope["method"], "path": scope["path"], "global_request_id": value.decode()}
+            log.info("request on behalf of another", extra=about)
 
 
 def _traced(scope: Scope) -> AbstractContextManager[None]:

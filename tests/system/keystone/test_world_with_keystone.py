@@ -15,6 +15,8 @@ from real_keystone import server
 from real_keystone.server import Keystone
 from system.first_light.worlds import BIN, TestWorld, a_name, free_port
 
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
 REFUSED = "does not let the service user in"
 
 
