@@ -93,6 +93,8 @@ class Positions:
 
     def __init__(self, table: sa.Table, *, clock: Clock | None = None) -> None:
         self._table = table
+        # Made once: this runs with every commit, and to put a statement together costs more than to run it.
+        self._move = sa.update(table).where(table.c.stream == sa.bindparam("key"))
         self._clock = clock or SystemClock()
         self._reached: dict[str, int] = {}
         self._moved = asyncio.Condition()
@@ -112,11 +114,9 @@ class Positions:
 
     def record(self, connection: sa.Connection, position: Position) -> None:
         """Move, in the caller's transaction; `announce` after it is committed."""
-        table = self._table
-        values = {"sequence": position.sequence}
-        done = connection.execute(sa.update(table).where(table.c.stream == position.stream).values(values))
-        if done.rowcount == 0:
-            connection.execute(sa.insert(table).values(stream=position.stream, **values))
+        moved = connection.execute(self._move, {"key": position.stream, "sequence": position.sequence})
+        if moved.rowcount == 0:
+            connection.execute(sa.insert(self._table), {"stream": position.stream, "sequence": position.sequence})
 
     async def announce(self, positions: Iterable[Position]) -> None:
         """Tell waiters that the rows are there."""

@@ -25,6 +25,8 @@ async def wrapped(request: Request, wrapper: str) -> Any:
         raise Fault(400, f'The body is missing: it must be JSON of the form {{"{wrapper}": ...}}.')
     try:
         document = msgspec.json.decode(body)
+    except RecursionError as exc:
+        raise Fault(400, "The body is nested too deeply.") from exc
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise Fault(400, f"The body is not valid JSON: {exc}.") from exc
     if not isinstance(document, dict) or wrapper not in document:

@@ -2,7 +2,9 @@
 
 import json
 import os
+import select
 import sys
+import threading
 from contextlib import suppress
 from typing import Annotated, Any, NoReturn
 
@@ -79,8 +81,10 @@ def tail(
 
 
 def _tail(client: OperatorApi, query: Query, *, as_json: bool) -> None:
-    if query["follow"] == "true" and errors.is_terminal:
-        errors.print("following the log; Ctrl-C ends", style="dim")
+    if query["follow"] == "true":
+        threading.Thread(target=_end_with_reader, daemon=True).start()
+        if errors.is_terminal:
+            errors.print("following the log; Ctrl-C ends", style="dim")
     reader = Reader(client, query, lost=lambda: errors.print("connection lost, trying again", style="dim"))
     previous = None
     for line in reader.lines():
@@ -135,6 +139,14 @@ def write(line: str) -> None:
         print(line, flush=True)
     except BrokenPipeError:
         output.on_broken_pipe()
+
+
+def _end_with_reader() -> None:
+    """End the process when nobody can read it any more: a follower may have nothing to write for hours to learn it by."""
+    reader = select.poll()
+    reader.register(sys.stdout, 0)  # that the other end is gone is told unasked
+    reader.poll()
+    os._exit(0)
 
 
 def _no_more_output() -> None:

@@ -1,11 +1,12 @@
 """What the API shows of amphorae: put together from what planner, compute and network said, in whatever order they did."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
+from actium_api.read_model import statements
 from actium_api.read_model.tables import AMPHORAE, APPLIANCES, CARRIED, LOAD_BALANCERS, PORTS
 from actium_shared.wishes import LoadBalancer, Vip
 
@@ -39,15 +40,15 @@ BOOTED, FAILED, DELETED = "booted", "failed", "deleted"
 _LOAD_BALANCER = msgspec.msgpack.Decoder(LoadBalancer)
 
 
-def amphora_values(connection: sa.Connection, ids: Sequence[str]) -> list[dict[str, object]]:
+def amphora_values(connection: sa.Connection, key: Mapping[str, Any], *, many: bool) -> list[dict[str, object]]:
     """Give the new values of these amphorae's shown columns; `key` is the id."""
-    rows = connection.execute(sa.select(AMPHORAE).where(AMPHORAE.c.id.in_(ids))).mappings().all()
+    rows = connection.execute(statements.select(AMPHORAE.c.id, many), key).mappings().all()
     return [_values(connection, row) for row in rows]
 
 
 def _values(connection: sa.Connection, row: sa.RowMapping) -> dict[str, object]:
     load_balancer_id, vip = _oldest(connection, row["appliance_id"])
-    vrrp_ip = connection.scalar(sa.select(PORTS.c.address).where(PORTS.c.id == row["vip_port_id"]))
+    vrrp_ip = _scalar(connection, PORTS.c.address, PORTS.c.id, row["vip_port_id"])
     values: dict[str, Any] = {
         **dict.fromkeys(SHOWN),
         "id": row["id"],
@@ -68,7 +69,7 @@ def _values(connection: sa.Connection, row: sa.RowMapping) -> dict[str, object]:
     }
     hidden = row["stage"] in (None, CLEARED)
     body = None if hidden else msgspec.json.encode({name: values[name] for name in SHOWN})
-    project_id = connection.scalar(sa.select(APPLIANCES.c.project_id).where(APPLIANCES.c.id == row["appliance_id"]))
+    project_id = _scalar(connection, APPLIANCES.c.project_id, APPLIANCES.c.id, row["appliance_id"])
     return {name: values[name] for name in SHOWN if name != "id"} | {
         "key": row["id"],
         "project_id": project_id,
@@ -94,5 +95,9 @@ def _oldest(connection: sa.Connection, appliance_id: str) -> tuple[str | None, V
         .order_by(CARRIED.c.admitted)
         .limit(1)
     )
-    wish = connection.scalar(sa.select(LOAD_BALANCERS.c.wish).where(LOAD_BALANCERS.c.id == oldest))
+    wish = _scalar(connection, LOAD_BALANCERS.c.wish, LOAD_BALANCERS.c.id, oldest)
     return oldest, None if wish is None else _LOAD_BALANCER.decode(wish).vip
+
+
+def _scalar(connection: sa.Connection, wanted: sa.Column[Any], by: sa.Column[Any], key: str | None) -> Any:
+    return connection.scalar(statements.select(by, False, wanted), {"key": key})

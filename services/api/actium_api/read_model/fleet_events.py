@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 import sqlalchemy as sa
 
+from actium_api.read_model import statements
 from actium_api.read_model.amphora_rows import APPOINTED, BOOTED, CLEARED, DELETED, DISMISSED, FAILED, JOINED
 from actium_api.read_model.rows import Rows, seconds
 from actium_api.read_model.tables import AMPHORAE, APPLIANCES, CARRIED, NETWORKS, PORTS, VIPS
@@ -70,7 +71,7 @@ def _apply_appliance(rows: Rows, event: Event, *, at: str, sequence: int) -> Non
             )
             _touch_amphorae(rows, event.appliance_id)
         case ApplianceRetired():
-            rows.connection.execute(sa.delete(CARRIED).where(CARRIED.c.appliance_id == event.appliance_id))
+            rows.delete(CARRIED.c.appliance_id, [event.appliance_id])
             _touch_amphorae(rows, event.appliance_id)
         case AmphoraAppointed():
             planned = {
@@ -126,18 +127,18 @@ def _apply_network(rows: Rows, event: Event) -> None:
         case NetworkDiscovered(network=network):
             _put(rows, NETWORKS, {"id": network.id}, _network_values(network))
         case NetworkVanished(network_id=network_id):
-            rows.connection.execute(sa.delete(NETWORKS).where(NETWORKS.c.id == network_id))
+            rows.delete(NETWORKS.c.id, [network_id])
         case VipReserved(vip=vip):
             values = {"project_id": event.project_id, **msgspec.structs.asdict(vip)}
             _put(rows, VIPS, {"load_balancer_id": event.load_balancer_id}, values)
         case VipReleased(load_balancer_id=load_balancer_id):
-            rows.connection.execute(sa.delete(VIPS).where(VIPS.c.load_balancer_id == load_balancer_id))
+            rows.delete(VIPS.c.load_balancer_id, [load_balancer_id])
         case PortCreated(port=port):
             values = msgspec.structs.asdict(port) | {"amphora_id": event.amphora_id, "appliance_id": event.appliance_id}
             _put(rows, PORTS, {"id": port.id}, values)
             rows.touch(AMPHORAE, [event.amphora_id])
         case PortDeleted():
-            rows.connection.execute(sa.delete(PORTS).where(PORTS.c.id == event.port_id))
+            rows.delete(PORTS.c.id, [event.port_id])
             rows.touch(AMPHORAE, [event.amphora_id])
         case _:
             return
@@ -158,12 +159,12 @@ def _put_amphora(rows: Rows, amphora_id: str, values: Mapping[str, object]) -> N
 
 
 def _touch_amphorae(rows: Rows, appliance_id: str) -> None:
-    rows.touch(AMPHORAE, rows.ids(AMPHORAE, AMPHORAE.c.appliance_id == appliance_id))
+    rows.touch(AMPHORAE, rows.ids(AMPHORAE.c.appliance_id, [appliance_id]))
 
 
 def _put(rows: Rows, table: sa.Table, key: Mapping[str, object], values: Mapping[str, object]) -> None:
     """Change the row that has this key, or make it."""
-    conditions = [table.c[name] == value for name, value in key.items()]
-    done = rows.connection.execute(sa.update(table).where(*conditions).values(**values))
-    if done.rowcount == 0:
-        rows.connection.execute(sa.insert(table).values({**key, **values}))
+    query = statements.update_by(*(table.c[name] for name in key))
+    found_by = {f"key_{name}": value for name, value in key.items()}
+    if rows.connection.execute(query, {**found_by, **values}).rowcount == 0:
+        rows.connection.execute(statements.insert(table), {**key, **values})

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from actium_api.read_model import statements
 from actium_api.read_model.rows import CHILDREN, RESOURCES, Rows, pack, seconds
 from actium_api.read_model.tables import (
     AMPHORAE,
@@ -82,6 +83,7 @@ class _Commit:
     def __init__(self, rows: Rows, load_balancer_id: str, *, at: str, sequence: int) -> None:
         self.rows, self.load_balancer_id = rows, load_balancer_id
         self.at, self.sequence = at, sequence
+        self._project_id: str | None = None
         self._generation = 0
         self._changed_pools: set[str] = set()
         self._new_members: list[_New] = []
@@ -95,11 +97,11 @@ class _Commit:
             case LoadBalancerDeletionRequested():
                 self._remove(LOAD_BALANCERS, self.load_balancer_id, event.generation)
             case LoadBalancerDeletionDelayed():
-                self._set_status(LOAD_BALANCERS, [self.load_balancer_id], ERROR)
+                self._set_status(ERROR)
             case LoadBalancerDeleted():
                 self._forget()
             case RoundBegun():
-                self._set_status(LOAD_BALANCERS, [self.load_balancer_id], PENDING_UPDATE, unless=STRONGER)
+                self._set_status(PENDING_UPDATE, unless=STRONGER)
             case RoundEnded():
                 self._end_round(event.generation, ACTIVE)
             case RoundFailed():
@@ -164,13 +166,13 @@ class _Commit:
         ]
         if values:
             self._clear(MEMBERS, [new.member.id for new in self._new_members])
-            self.rows.connection.execute(sa.insert(MEMBERS), values)
+            self.rows.connection.execute(statements.insert(MEMBERS), values)
             for new in self._new_members:
                 self._tag(new.member.id, new.member.tags)
             self.rows.touch(MEMBERS, [new.member.id for new in self._new_members])
 
     def _has_monitor(self, pool_id: str) -> bool:
-        return bool(self.rows.ids(HEALTH_MONITORS, HEALTH_MONITORS.c.pool_id == pool_id))
+        return bool(self.rows.ids(HEALTH_MONITORS.c.pool_id, [pool_id]))
 
     def _values(
         self,
@@ -183,7 +185,7 @@ class _Commit:
         return {
             "id": wish.id,
             "load_balancer_id": self.load_balancer_id,
-            "project_id": own.pop("project_id", None) or self._project_id(),
+            "project_id": own.pop("project_id", None) or self._project(),
             "wish": pack(wish),
             "generation": generation,
             "provisioning_status": PENDING_CREATE,
@@ -193,9 +195,11 @@ class _Commit:
             **own,
         }
 
-    def _project_id(self) -> str | None:
-        query = sa.select(LOAD_BALANCERS.c.project_id).where(LOAD_BALANCERS.c.id == self.load_balancer_id)
-        return self.rows.connection.scalar(query)
+    def _project(self) -> str | None:
+        if self._project_id is None:
+            query = statements.select(LOAD_BALANCERS.c.id, False, LOAD_BALANCERS.c.project_id)
+            self._project_id = self.rows.connection.scalar(query, {"key": self.load_balancer_id})
+        return self._project_id
 
     def _insert(
         self,
@@ -206,14 +210,14 @@ class _Commit:
         **own: str | None,
     ) -> None:
         self._clear(table, [wish.id])
-        self.rows.connection.execute(sa.insert(table), [self._values(wish, generation, operating_status, **own)])
+        self.rows.connection.execute(statements.insert(table), self._values(wish, generation, operating_status, **own))
         self._tag(wish.id, wish.tags)
         self._touch_around(table, [wish.id])
 
     def _clear(self, table: sa.Table, ids: list[str]) -> None:
         """Make room: a create that is repeated very late may come again after the removal."""
-        self.rows.delete(table, ids)
-        self.rows.delete_tags(ids)
+        self.rows.delete(table.c.id, ids)
+        self.rows.delete(TAGS.c.resource_id, ids)
 
     def _change(
         self,
@@ -222,8 +226,8 @@ class _Commit:
         generation: int,
         **own: str | None,
     ) -> None:
-        self.rows.connection.execute(sa.update(table).where(table.c.id == wish.id).values(wish=pack(wish), **own))
-        self.rows.delete_tags([wish.id])
+        self.rows.update(table, wish.id, wish=pack(wish), **own)
+        self.rows.delete(TAGS.c.resource_id, [wish.id])
         self._tag(wish.id, wish.tags)
         self._bump(table, [wish.id], generation)
 
@@ -238,104 +242,79 @@ class _Commit:
             for tag in sorted({*tags})
         ]
         if values:
-            self.rows.connection.execute(sa.insert(TAGS), values)
+            self.rows.connection.execute(statements.insert(TAGS), values)
 
     def _remove(self, table: sa.Table, row_id: str, generation: int) -> None:
         self._generation = max(generation, self._generation)
-        self.rows.connection.execute(
-            sa.update(table)
-            .where(table.c.id == row_id)
-            .values(provisioning_status=PENDING_DELETE, generation=generation, changed_at=self.at)
-        )
+        self.rows.update(table, row_id, provisioning_status=PENDING_DELETE, generation=generation, changed_at=self.at)
         self.rows.touch(table, [row_id])
 
     def _bump_listeners(self, pool_ids: list[str], generation: int) -> None:
-        if pool_ids:
-            self._bump(LISTENERS, self.rows.ids(LISTENERS, LISTENERS.c.default_pool_id.in_(pool_ids)), generation)
+        self._bump(LISTENERS, self.rows.ids(LISTENERS.c.default_pool_id, pool_ids), generation)
 
     def _bump(self, table: sa.Table, ids: list[str], generation: int) -> None:
         """Make these pending for `generation`; what this commit made pending already stays as it is."""
         self._generation = max(generation, self._generation)
-        if not ids:
-            return
-        status = table.c.provisioning_status
-        self.rows.connection.execute(
-            sa.update(table)
-            .where(table.c.id.in_(ids), table.c.generation < generation)
-            .values(
-                provisioning_status=sa.case((status.in_(STRONGER), status), else_=PENDING_UPDATE),
-                generation=generation,
-                changed_at=self.at,
-            )
-        )
+        for many, key in statements.named(ids):
+            query = statements.bump(table, many, unless=STRONGER, status=PENDING_UPDATE)
+            self.rows.connection.execute(query, key | {"reached": generation, "at": self.at})
         self.rows.touch(table, ids)
 
-    def _set_status(self, table: sa.Table, ids: list[str], status: str, *, unless: tuple[str, ...] = ()) -> None:
-        if not ids:
-            return
-        query = sa.update(table).where(table.c.id.in_(ids), table.c.provisioning_status.not_in((*unless, status)))
-        done = self.rows.connection.execute(query.values(provisioning_status=status, changed_at=self.at))
-        if done.rowcount:
-            self.rows.touch(table, ids)
+    def _set_status(self, status: str, *, unless: tuple[str, ...] = ()) -> None:
+        """Set the load balancer's own status."""
+        query = statements.set_status(LOAD_BALANCERS, unless=unless)
+        values = {"key": self.load_balancer_id, "status": status, "at": self.at}
+        if self.rows.connection.execute(query, values).rowcount:
+            self.rows.touch(LOAD_BALANCERS, [self.load_balancer_id])
 
     def _end_round(self, generation: int, status: str) -> None:
-        self._take_away(generation)
+        pending = self._pending(generation)
+        gone = {table: [each for each, was in pending[table] if was == PENDING_DELETE] for table in CHILDREN}
+        if any(gone.values()):
+            self._take_away(gone)
         for table in CHILDREN:
-            pending = self.rows.ids(
-                table,
-                table.c.load_balancer_id == self.load_balancer_id,
-                table.c.generation <= generation,
-                table.c.provisioning_status != ACTIVE,
-            )
-            self._set_status(table, pending, status)
+            ids = [each for each, was in pending[table] if each not in gone[table]]
+            if not ids:
+                continue
+            values = {"key": self.load_balancer_id, "reached": generation, "status": status, "at": self.at}
+            self.rows.connection.execute(statements.end_pending(table, ended=ACTIVE), values)
+            self.rows.touch(table, ids)
             if table is HEALTH_MONITORS and status == ACTIVE:
-                self._show_monitors(pending)
-        self._set_status(LOAD_BALANCERS, [self.load_balancer_id], status, unless=(PENDING_DELETE,))
+                self._show_monitors(ids)
+        self._set_status(status, unless=(PENDING_DELETE,))
+
+    def _pending(self, generation: int) -> dict[sa.Table, list[tuple[str, str]]]:
+        """Give id and status of all children that this round ends."""
+        query = statements.select_pending(CHILDREN, ended=ACTIVE)
+        found = self.rows.connection.execute(query, {"key": self.load_balancer_id, "reached": generation}).all()
+        return {table: [(each, was) for name, each, was in found if name == table.name] for table in CHILDREN}
 
     def _show_monitors(self, ids: list[str]) -> None:
         """Nothing measures a monitor: one that runs is ONLINE."""
         for monitor_id in ids:
             status = ONLINE if self.rows.wish(HEALTH_MONITORS, monitor_id).admin_state_up else OFFLINE
-            query = sa.update(HEALTH_MONITORS).where(HEALTH_MONITORS.c.id == monitor_id)
-            self.rows.connection.execute(query.values(operating_status=status))
+            self.rows.update(HEALTH_MONITORS, monitor_id, operating_status=status)
 
-    def _take_away(self, generation: int) -> None:
-        """Remove what is to be deleted up to `generation`, pools with all that is in them."""
-        gone = {
-            table: self.rows.ids(
-                table,
-                table.c.load_balancer_id == self.load_balancer_id,
-                table.c.generation <= generation,
-                table.c.provisioning_status == PENDING_DELETE,
-            )
-            for table in CHILDREN
-        }
-        if not any(gone.values()):
-            return  # as in most rounds
+    def _take_away(self, gone: dict[sa.Table, list[str]]) -> None:
+        """Remove these, pools with all that is in them, which is added to `gone`."""
         for table in (MEMBERS, HEALTH_MONITORS):
-            gone[table] += self.rows.ids(table, table.c.pool_id.in_(gone[POOLS]))
+            gone[table] = sorted({*gone[table], *self.rows.ids(table.c.pool_id, gone[POOLS])})
         unmonitored = self._pools_of(HEALTH_MONITORS, gone[HEALTH_MONITORS])
         for table, ids in gone.items():
             self._touch_around(table, ids)
         for table, ids in gone.items():
-            self.rows.delete(table, ids)
-            self.rows.delete_tags(ids)
+            self.rows.delete(table.c.id, ids)
+            self.rows.delete(TAGS.c.resource_id, ids)
         self._unmonitor(unmonitored)
 
     def _unmonitor(self, pool_ids: list[str]) -> None:
-        members = self.rows.ids(MEMBERS, MEMBERS.c.pool_id.in_(pool_ids))
-        if members:
-            self.rows.connection.execute(
-                sa.update(MEMBERS)
-                .where(MEMBERS.c.pool_id.in_(pool_ids))
-                .values(operating_status=NO_MONITOR, operating_since=self.sequence, operating_changed_at=None)
-            )
-            self.rows.touch(MEMBERS, members)
+        values = {"operating_status": NO_MONITOR, "operating_since": self.sequence, "operating_changed_at": None}
+        for pool_id in pool_ids:
+            self.rows.connection.execute(statements.update(MEMBERS.c.pool_id), {"key": pool_id, **values})
+        self.rows.touch(MEMBERS, self.rows.ids(MEMBERS.c.pool_id, pool_ids))
 
     def _pools_of(self, table: sa.Table, ids: list[str]) -> list[str]:
-        return [
-            str(each) for each in self.rows.connection.scalars(sa.select(table.c.pool_id).where(table.c.id.in_(ids)))
-        ]
+        return self.rows.ids(table.c.id, ids, wanted=table.c.pool_id)
 
     def _touch_around(self, table: sa.Table, ids: list[str]) -> None:
         """Have these rendered again, and what names them."""
@@ -347,12 +326,11 @@ class _Commit:
         if table in (MEMBERS, HEALTH_MONITORS):
             self.rows.touch(POOLS, self._pools_of(table, ids))
         if table is LISTENERS:
-            query = sa.select(LISTENERS.c.default_pool_id).where(LISTENERS.c.id.in_(ids))
-            self.rows.touch(POOLS, self.rows.connection.scalars(query))
+            self.rows.touch(POOLS, self.rows.ids(LISTENERS.c.id, ids, wanted=LISTENERS.c.default_pool_id))
 
     def _forget(self) -> None:
         """Remove everything of the load balancer: from here on it is not found."""
         for table in (*RESOURCES, TAGS, STATISTICS):
-            self.rows.connection.execute(sa.delete(table).where(table.c.load_balancer_id == self.load_balancer_id))
-        carriers = sa.select(CARRIED.c.appliance_id).where(CARRIED.c.load_balancer_id == self.load_balancer_id)
-        self.rows.touch(AMPHORAE, self.rows.ids(AMPHORAE, AMPHORAE.c.appliance_id.in_(carriers)))
+            self.rows.delete(table.c.load_balancer_id, [self.load_balancer_id])
+        carriers = self.rows.ids(CARRIED.c.load_balancer_id, [self.load_balancer_id], wanted=CARRIED.c.appliance_id)
+        self.rows.touch(AMPHORAE, self.rows.ids(AMPHORAE.c.appliance_id, carriers))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from actium_api.read_model import fleet_events, load_balancer_events
+from actium_api.read_model import fleet_events, load_balancer_events, statements
 from actium_api.read_model.rows import Rows, seconds
 from actium_api.read_model.tables import LISTENERS, LOAD_BALANCERS, MEMBERS, POOLS
 from actium_shared.event_store import Recorded
@@ -65,9 +65,8 @@ def _apply_status(rows: Rows, load_balancer_id: str, change: StatusChange, *, kn
     table = _STATUS_TABLES.get(change.kind)
     if table is None:  # a kind that a newer health service speaks of
         return
-    query = sa.update(table).where(table.c.id == change.id, table.c.load_balancer_id == load_balancer_id)
-    if known is not None:
-        query = query.where(table.c.operating_since <= known)
-    done = rows.connection.execute(query.values(operating_status=change.operating_status, operating_changed_at=at))
-    if done.rowcount:
+    query = statements.set_operating_status(table, only_known=known is not None)
+    found_by = {"key": change.id, "owner": load_balancer_id} | ({} if known is None else {"known": known})
+    values = {"operating_status": change.operating_status, "operating_changed_at": at}
+    if rows.connection.execute(query, found_by | values).rowcount:
         rows.touch(table, [change.id])

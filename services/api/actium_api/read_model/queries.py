@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
+from actium_api.read_model import statements
 from actium_api.read_model.tables import (
     AMPHORAE,
     HEALTH_MONITORS,
@@ -43,19 +43,13 @@ class UnknownMarkerError(LookupError):
 
 def body(connection: sa.Connection, table: sa.Table, row_id: str) -> bytes | None:
     """Give one resource's JSON."""
-    found: bytes | None = connection.scalar(_body_of(table), {"row_id": row_id})
+    found: bytes | None = connection.scalar(statements.select(table.c.id, False, table.c.body), {"key": row_id})
     return found
-
-
-@cache
-def _body_of(table: sa.Table) -> sa.Select[Any]:
-    """Made once: to put a statement together costs as much as to run it."""
-    return sa.select(table.c.body).where(table.c.id == sa.bindparam("row_id"))
 
 
 def row(connection: sa.Connection, table: sa.Table, row_id: str) -> sa.RowMapping | None:
     """Give one resource's row."""
-    return connection.execute(sa.select(table).where(table.c.id == row_id)).mappings().one_or_none()
+    return connection.execute(statements.select(table.c.id, False), {"key": row_id}).mappings().one_or_none()
 
 
 def page(connection: sa.Connection, table: sa.Table, query: PageQuery) -> list[tuple[str, bytes]]:
@@ -145,8 +139,8 @@ def tree(connection: sa.Connection, load_balancer_id: str) -> Tree | None:
         return None
 
     def bodies(table: sa.Table) -> list[bytes]:
-        statement = sa.select(table.c.body).where(table.c.load_balancer_id == load_balancer_id)
-        return [bytes(each) for each in connection.scalars(statement.order_by(table.c.created_at, table.c.id))]
+        statement = statements.select_in_order(table.c.load_balancer_id, False, table.c.body)
+        return [bytes(each) for each in connection.scalars(statement, {"key": load_balancer_id})]
 
     return Tree(
         load_balancer=own,

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from actium_api.read_model import documents
+from actium_api.read_model import documents, statements
 from actium_api.read_model.documents import Document, Shown
 from actium_api.read_model.tables import HEALTH_MONITORS, LISTENERS, LOAD_BALANCERS, MEMBERS, POOLS
 from actium_shared.wishes import HealthMonitor, Listener, LoadBalancer, Member, Pool
@@ -18,19 +18,19 @@ Ids = Mapping[str, Sequence[str]]
 class Relations:
     """The ids that rows of one table show of other tables' rows, read for many rows at once."""
 
-    def __init__(self, connection: sa.Connection, table: sa.Table, ids: Sequence[str]) -> None:
+    def __init__(self, connection: sa.Connection, table: sa.Table, key: Mapping[str, Any], *, many: bool) -> None:
         self._shown: tuple[str, ...] = table.info["shown"]
         self._listeners: Ids = {}
         self._pools: Ids = {}
         self._members: Ids = {}
         self._monitors: Ids = {}
         if table is LOAD_BALANCERS:
-            self._listeners = _grouped(connection, LISTENERS, LISTENERS.c.load_balancer_id, ids)
-            self._pools = _grouped(connection, POOLS, POOLS.c.load_balancer_id, ids)
+            self._listeners = _grouped(connection, LISTENERS.c.load_balancer_id, key, many=many)
+            self._pools = _grouped(connection, POOLS.c.load_balancer_id, key, many=many)
         if table is POOLS:
-            self._listeners = _grouped(connection, LISTENERS, LISTENERS.c.default_pool_id, ids)
-            self._members = _grouped(connection, MEMBERS, MEMBERS.c.pool_id, ids)
-            self._monitors = _grouped(connection, HEALTH_MONITORS, HEALTH_MONITORS.c.pool_id, ids)
+            self._listeners = _grouped(connection, LISTENERS.c.default_pool_id, key, many=many)
+            self._members = _grouped(connection, MEMBERS.c.pool_id, key, many=many)
+            self._monitors = _grouped(connection, HEALTH_MONITORS.c.pool_id, key, many=many)
 
     def values(self, row: sa.RowMapping, wish: object) -> dict[str, object]:
         """Give the new values of a row's columns; `key` is its id."""
@@ -74,10 +74,9 @@ class Relations:
                 raise TypeError(f"nothing shows a {type(wish).__name__}")
 
 
-def _grouped(connection: sa.Connection, table: sa.Table, by: sa.Column[Any], ids: Sequence[str]) -> Ids:
+def _grouped(connection: sa.Connection, by: sa.Column[Any], key: Mapping[str, Any], *, many: bool) -> Ids:
     """Give the ids of the table's rows by the id that they refer to, oldest first."""
-    query = sa.select(by, table.c.id).where(by.in_(ids)).order_by(table.c.created_at, table.c.id)
     groups: defaultdict[str, list[str]] = defaultdict(list)
-    for owner, row_id in connection.execute(query):
+    for owner, row_id in connection.execute(statements.select_in_order(by, many, by, by.table.c.id), key):
         groups[owner].append(row_id)
     return groups

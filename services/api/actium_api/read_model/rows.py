@@ -5,16 +5,17 @@ How rows follow from events is not here (`projections`), nor what a reply shows 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
+from actium_api.read_model import statements
 from actium_api.read_model.amphora_rows import amphora_values
 from actium_api.read_model.rendering import Relations
-from actium_api.read_model.tables import AMPHORAE, HEALTH_MONITORS, LISTENERS, LOAD_BALANCERS, MEMBERS, POOLS, TAGS
+from actium_api.read_model.tables import AMPHORAE, HEALTH_MONITORS, LISTENERS, LOAD_BALANCERS, MEMBERS, POOLS
 from actium_shared.wishes import HealthMonitor, Listener, LoadBalancer, Member, Pool, Value
 
 RESOURCES: Mapping[sa.Table, type[Value]] = {
@@ -25,9 +26,6 @@ RESOURCES: Mapping[sa.Table, type[Value]] = {
     HEALTH_MONITORS: HealthMonitor,
 }
 CHILDREN = (LISTENERS, POOLS, MEMBERS, HEALTH_MONITORS)
-
-CHUNK = 500
-"""Rows per statement: below every database's limit of parameters."""
 
 _DECODERS: Mapping[sa.Table, msgspec.msgpack.Decoder[Any]] = {
     table: msgspec.msgpack.Decoder(wish) for table, wish in RESOURCES.items()
@@ -44,13 +42,6 @@ def pack(wish: Value) -> bytes:
     return _ENCODER.encode(wish)
 
 
-def chunks(values: Iterable[str]) -> Iterator[list[str]]:
-    """Give the values in order, a statement's worth at a time."""
-    ordered = sorted(values)
-    for start in range(0, len(ordered), CHUNK):
-        yield ordered[start : start + CHUNK]
-
-
 class Rows:
     """One transaction's view of the tables, and what has to be rendered before it ends."""
 
@@ -62,36 +53,42 @@ class Rows:
         """Have these rendered again."""
         self._stale[table].update(each for each in ids if each is not None)
 
-    def ids(self, table: sa.Table, *conditions: sa.ColumnElement[bool]) -> list[str]:
-        """Give the ids of the rows that meet the conditions."""
-        return [str(each) for each in self.connection.scalars(sa.select(table.c.id).where(*conditions))]
+    def ids(self, by: sa.Column[Any], keys: Iterable[str], *, wanted: sa.Column[Any] | None = None) -> list[str]:
+        """Give the ids, or another column that is wanted, of the rows whose column holds one of the keys; no nulls."""
+        chosen = by.table.c.id if wanted is None else wanted
+        return [
+            str(each)
+            for many, key in statements.named(keys)
+            for each in self.connection.scalars(statements.select(by, many, chosen), key)
+            if each is not None
+        ]
 
     def wish(self, table: sa.Table, row_id: str) -> Any:
         """Give the wish of a row, or None where there is no such row."""
-        found = self.connection.scalar(sa.select(table.c.wish).where(table.c.id == row_id))
+        found = self.connection.scalar(statements.select(table.c.id, False, table.c.wish), {"key": row_id})
         return None if found is None else _DECODERS[table].decode(found)
 
-    def delete(self, table: sa.Table, ids: Iterable[str]) -> None:
-        for some in chunks(ids):
-            self.connection.execute(sa.delete(table).where(table.c.id.in_(some)))
+    def update(self, table: sa.Table, row_id: str, **values: object) -> None:
+        self.connection.execute(statements.update(table.c.id), {"key": row_id, **values})
 
-    def delete_tags(self, ids: Iterable[str]) -> None:
-        for some in chunks(ids):
-            self.connection.execute(sa.delete(TAGS).where(TAGS.c.resource_id.in_(some)))
+    def delete(self, by: sa.Column[Any], keys: Iterable[str]) -> None:
+        """Delete the rows whose column holds one of the keys."""
+        for many, key in statements.named(keys):
+            self.connection.execute(statements.delete(by, many), key)
 
     def render(self) -> None:
         """Bring what all touched rows show up to date."""
         for table in RESOURCES:
-            for some in chunks(self._stale.pop(table, ())):
-                self._update(table, self._resources(table, some))
-        for some in chunks(self._stale.pop(AMPHORAE, ())):
-            self._update(AMPHORAE, amphora_values(self.connection, some))
+            for many, key in statements.named(self._stale.pop(table, ())):
+                self._update(table, self._resources(table, key, many=many))
+        for many, key in statements.named(self._stale.pop(AMPHORAE, ())):
+            self._update(AMPHORAE, amphora_values(self.connection, key, many=many))
 
-    def _resources(self, table: sa.Table, ids: Sequence[str]) -> list[dict[str, object]]:
-        relations = Relations(self.connection, table, ids)
-        rows = self.connection.execute(sa.select(table).where(table.c.id.in_(ids))).mappings()
+    def _resources(self, table: sa.Table, key: Mapping[str, Any], *, many: bool) -> list[dict[str, object]]:
+        relations = Relations(self.connection, table, key, many=many)
+        rows = self.connection.execute(statements.select(table.c.id, many), key).mappings()
         return [relations.values(row, _DECODERS[table].decode(row["wish"])) for row in rows]
 
     def _update(self, table: sa.Table, values: list[dict[str, object]]) -> None:
         if values:
-            self.connection.execute(sa.update(table).where(table.c.id == sa.bindparam("key")), values)
+            self.connection.execute(statements.update(table.c.id), values)

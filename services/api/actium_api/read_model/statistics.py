@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import msgspec
 import sqlalchemy as sa
 
+from actium_api.read_model import statements
 from actium_api.read_model.tables import LOAD_BALANCERS, STATISTICS
 from actium_shared.statistics import LoadBalancerStatistics
 
@@ -17,14 +18,15 @@ def project_statistics(connection: sa.Connection, published: Iterable[LoadBalanc
 
 
 def _replace(connection: sa.Connection, each: LoadBalancerStatistics) -> None:
-    known = connection.scalar(sa.select(LOAD_BALANCERS.c.id).where(LOAD_BALANCERS.c.id == each.load_balancer_id))
-    if known is None:
+    row_id = {"key": each.load_balancer_id}
+    if connection.scalar(statements.select(LOAD_BALANCERS.c.id, False, LOAD_BALANCERS.c.id), row_id) is None:
         return
     key = {"load_balancer_id": each.load_balancer_id, "amphora_id": each.amphora_id}
-    connection.execute(sa.delete(STATISTICS).where(*(STATISTICS.c[name] == value for name, value in key.items())))
+    columns = [STATISTICS.c[name] for name in key]
+    connection.execute(statements.delete_by(*columns), {f"key_{name}": value for name, value in key.items()})
     values = [
         {"listener_id": listener_id, **key, **msgspec.structs.asdict(totals)}
         for listener_id, totals in sorted(each.listeners.items())
     ]
     if values:
-        connection.execute(sa.insert(STATISTICS), values)
+        connection.execute(statements.insert(STATISTICS), values)

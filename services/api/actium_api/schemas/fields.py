@@ -47,6 +47,8 @@ def _to_number(value: Any) -> float:
 def _to_text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("Value should be a string")  # noqa: TRY004
+    if "\0" in value:
+        raise ValueError("Value should hold no character U+0000")
     return value
 
 
@@ -90,7 +92,10 @@ def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Flag = Annotated[bool, BeforeValidator(_to_flag)]
-Whole = Annotated[int, BeforeValidator(_to_whole)]
+WHOLE_MOST = 2**31 - 1
+"""What every store, message and configuration on the way can hold; upstream's columns end there as well."""
+
+Whole = Annotated[int, BeforeValidator(_to_whole), Field(le=WHOLE_MOST)]
 Number = Annotated[float, BeforeValidator(_to_number)]
 Text = Annotated[str, BeforeValidator(_to_text), Field(max_length=255)]
 LongText = Annotated[str, BeforeValidator(_to_text), Field(max_length=2048)]

@@ -118,8 +118,11 @@ def tree(body: LoadBalancerPost, ids: Ids) -> Tree:
     """
     default_pools = [_default_pool(number, each) for number, each in enumerate(body.listeners)]
     definitions: dict[str, NestedPool] = {}
-    for each in (*body.pools, *filter(None, default_pools)):
+    named = (*body.pools, *filter(None, default_pools))
+    for each in named:
         _define(definitions, each)
+    for name in (each.name for each in named if each.name not in definitions):
+        raise Fault(400, f"Pool '{name}' is referred to, and defined nowhere in the request.")
     wishes = {name: definition.wish(ids) for name, definition in definitions.items()}
     listeners = [
         _listener(each, default_pool, wishes, ids)
@@ -155,7 +158,5 @@ def _listener(
         raise unsupported("l7policies")
     pool_id: str | None = each.default_pool_id
     if default_pool is not None:
-        if default_pool.name not in wishes:
-            raise Fault(400, f"default_pool refers to '{default_pool.name}', which is defined nowhere in the request.")
         pool_id = wishes[default_pool.name].pool.id
     return each.wish(ids.new(), default_pool_id=pool_id)

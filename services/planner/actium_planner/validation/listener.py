@@ -1,11 +1,12 @@
-"""Listeners: one per layer-4 protocol and port, with a default pool that fits."""
+"""Listeners: one per layer-4 protocol and port, reachable from where they are allowed, with a default pool that fits."""
 
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_address, ip_network
 from typing import Protocol
 
 from actium_shared.ids import PoolId
 from actium_shared.message import Reason, Rejected
-from actium_shared.wishes import Listener, Pool
+from actium_shared.wishes import Listener, LoadBalancer, Pool
 
 LAYER4 = {
     "HTTP": "TCP",
@@ -56,6 +57,20 @@ def validate(listener: Listener, others: Iterable[Listener], pools: Mapping[Pool
     if held is None:
         return Rejected(reason=Reason.NOT_FOUND, detail=f"Pool {listener.default_pool_id} not found.")
     return validate_protocols(listener, held.pool)
+
+
+def validate_ranges(listener: Listener, load_balancer: LoadBalancer) -> Rejected | None:
+    """Give the refusal when a range that is allowed is of an IP family that no VIP has."""
+    vips = (load_balancer.vip, *load_balancer.additional_vips)
+    families = {ip_address(vip.address).version for vip in vips}
+    for cidr in listener.allowed_cidrs:
+        if ip_network(cidr).version not in families:
+            return Rejected(
+                reason=Reason.INVALID,
+                detail=f"allowed_cidrs holds {cidr}, and no VIP of the load balancer is of that IP version.",
+                field="allowed_cidrs",
+            )
+    return None
 
 
 def validate_protocols(listener: Listener, pool: Pool) -> Rejected | None:

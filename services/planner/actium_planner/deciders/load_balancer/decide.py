@@ -154,7 +154,7 @@ def _delete(command: commands.DeleteLoadBalancer, state: LoadBalancerState, now:
 def _create_listener(command: commands.CreateListener, state: LoadBalancerState) -> Decision:
     if command.listener.id in state.listeners:
         return []
-    refusal = listeners.validate(command.listener, state.listeners.values(), state.pools)
+    refusal = _refusal_of_listener(command.listener, state.listeners.values(), state)
     if refusal is not None:
         return refusal
     return [
@@ -172,10 +172,15 @@ def _update_listener(command: commands.UpdateListener, state: LoadBalancerState)
     if changed == listener:
         return []
     others = [other for other in state.listeners.values() if other.id != listener.id]
-    refusal = listeners.validate(changed, others, state.pools)
+    refusal = _refusal_of_listener(changed, others, state)
     if refusal is not None:
         return refusal
     return [_listener_updated(command.load_balancer_id, state, changed)]
+
+
+def _refusal_of_listener(listener: Listener, others: Iterable[Listener], state: LoadBalancerState) -> Rejected | None:
+    assert state.load_balancer is not None
+    return listeners.validate_ranges(listener, state.load_balancer) or listeners.validate(listener, others, state.pools)
 
 
 def _delete_listener(command: commands.DeleteListener, state: LoadBalancerState) -> Decision:
