@@ -4,7 +4,8 @@ Errors, each named for what the caller does.
     ActiumError
     ├── RetryableError         do it again later: nothing is known to be wrong with the message
     ├── PermanentError         park it: again would fail again
-    │   └── UnreadableError    the bytes cannot be understood by this version
+    │   ├── UnreadableError    the bytes cannot be understood by this version
+    │   └── TooLargeError      it does not fit into a message: ask for less
     ├── VersionConflictError   reload and decide again
     ├── BrokenStoreError       end the process: its own tables cannot be used, the next start makes them good
     └── SettingsError          stop at start: the message says which setting and what would be right
@@ -25,6 +26,10 @@ class PermanentError(ActiumError):
 
 class UnreadableError(PermanentError):
     """A message's type, version or shape is unknown here."""
+
+
+class TooLargeError(PermanentError):
+    """It does not fit into one message of the bus."""
 
 
 class VersionConflictError(ActiumError):

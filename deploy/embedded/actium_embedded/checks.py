@@ -15,6 +15,9 @@ from actium_embedded.world import CHECKOUT
 CODE = ("shared", "services", "deploy", "tests")
 TESTS = ("unit", "contract", "integration", "replay", "system")
 _PYTEST = (str(BIN / "python"), "-m", "pytest")
+LONG_TEST_S = 7200
+"""For one test of the long run: there a drill goes through every place where something can die."""
+
 NO_TESTS_FOUND = 5
 """pytest's exit code where a folder has no test yet, or the given words choose none."""
 
@@ -68,7 +71,7 @@ def run(stage: Stage, *, long: bool) -> Outcome:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ACTIUM_")}
     environment = inherited | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     if long:
-        environment["TESTS_LONG"] = "1"
+        environment |= {"TESTS_LONG": "1", "PYTEST_ADDOPTS": f"--timeout {LONG_TEST_S}"}
     done = subprocess.run(stage.command, cwd=CHECKOUT, env=environment, stdin=subprocess.DEVNULL, check=False)
     return Outcome(stage=stage, passed=done.returncode in stage.accepted, took_s=time.monotonic() - began_at)
 

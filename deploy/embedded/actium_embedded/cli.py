@@ -158,7 +158,7 @@ def networks_command() -> None:
     """The networks and their ranges. A subnet has its network's name, one of IPv6 with -v6 behind it."""
     table = Table(box=None, header_style="dim", pad_edge=False)
     for column in ("name", "role", "range", "gateway", "routed", "given out"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")  # half an address is of no use
     for network in worlds.load(folder).networks:
         routed = "yes" if network.routed else "no"
         table.add_row(network.name, network.role, network.cidr, network.gateway or "-", routed, "-".join(network.pool))
@@ -194,7 +194,7 @@ def backend_list() -> None:
     world = worlds.load(folder)
     table = Table(box=None, header_style="dim", pad_edge=False)
     for column in ("name", "network", "address", "port", "pid"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for backend in backends.wished(world):
         running = backends.find(world, backend)
         pid = str(running.pid) if running else "does not run"

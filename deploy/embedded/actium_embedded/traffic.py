@@ -163,7 +163,7 @@ def _show_live(target: Target, tally: Tally, requests: int | None) -> None:
 def _show_plainly(target: Target, tally: Tally, requests: int | None) -> None:
     for answer in _answers(target, requests):
         tally.add(answer)
-        if tally.total % PLAIN_LINE_EVERY == 0:
+        if tally.total % PLAIN_LINE_EVERY == 0 and tally.total != requests:
             console.print(summary(tally))
 
 

@@ -30,7 +30,7 @@ from actium_shared.commands.planner import (
     DeleteMember,
     DeletePool,
 )
-from actium_shared.errors import PermanentError, RetryableError
+from actium_shared.errors import PermanentError, RetryableError, TooLargeError
 from actium_shared.ids import ProjectId
 from actium_shared.message import Accepted, Command, Reason, Rejected, Reply
 from actium_shared.read_model import Positions
@@ -169,6 +169,8 @@ class Asks:
                 log.warning("ask again", extra={"command": command.TYPE, "attempt": attempt, "error": str(exc)})
                 await self.clock.sleep(PAUSE_S)
                 continue
+            except TooLargeError as exc:
+                raise Fault(413, f"The change is too large to be asked for: {exc}.") from exc
             if isinstance(reply, wanted):
                 return reply
             if not isinstance(reply, Rejected):

@@ -22,6 +22,9 @@ TAG_PARAMETERS = {
 PAGING = frozenset(("limit", "marker", "page_reverse", "sort", "sort_key", "sort_dir", "fields"))
 ONCE = frozenset(("limit", "marker", "page_reverse", "sort_key", "sort_dir"))
 DIRECTIONS = {"asc": False, "desc": True}
+NUMBER_MOST = 2**63 - 1
+"""No column holds more, and some databases refuse even to compare."""
+
 TIE_BREAKERS = ("created_at", "id")
 
 
@@ -108,11 +111,18 @@ def _filter_value(name: str, column: sa.Column[Any], text: str) -> object:
             raise Fault(400, f"Query parameter {name} must be true or false, and is '{text}'.")
         return text.lower() == "true"
     if isinstance(column.type, sa.Integer | sa.Float):
-        try:
-            return int(text) if isinstance(column.type, sa.Integer) else float(text)
-        except ValueError:
-            raise Fault(400, f"Query parameter {name} must be a number, and is '{text}'.") from None
+        return _number(name, column, text)
     return text
+
+
+def _number(name: str, column: sa.Column[Any], text: str) -> float:
+    try:
+        number = int(text) if isinstance(column.type, sa.Integer) else float(text)
+    except ValueError:
+        raise Fault(400, f"Query parameter {name} must be a number, and is '{text:.120}'.") from None
+    if not -NUMBER_MOST <= number <= NUMBER_MOST:
+        raise Fault(400, f"Query parameter {name} must be at most {NUMBER_MOST}, and is '{text:.120}'.")
+    return number
 
 
 def _limit(text: str | None, *, page_limit: int) -> int:

@@ -20,7 +20,7 @@ from nats.aio.subscription import Subscription
 from actium_shared import streams
 from actium_shared.clock import Clock, SystemClock
 from actium_shared.envelope import Envelope
-from actium_shared.errors import PermanentError, RetryableError
+from actium_shared.errors import PermanentError, RetryableError, TooLargeError
 from actium_shared.ids import Ids, RandomIds
 from actium_shared.message import Actor
 from actium_shared.telemetry import correlation_id, traceparent
@@ -212,7 +212,7 @@ class Connection:
 
         Raises:
             RetryableError: not connected.
-            PermanentError: too large.
+            TooLargeError: it does not fit into one message.
         """
         self._check_sendable(subject, body, headers)
         try:
@@ -232,7 +232,7 @@ class Connection:
             raise RetryableError(f"not connected to the bus: nothing was sent on {subject}")
         size = len(body) + sum(len(name) + len(value.encode()) + 4 for name, value in (headers or {}).items())
         if size > self._client.max_payload - HEADERS_FRAME_BYTES:  # the server would end the connection
-            raise PermanentError(f"{size} bytes are too large for one message: at most {self._client.max_payload} fit")
+            raise TooLargeError(f"{size} bytes are too large for one message: at most {self._client.max_payload} fit")
 
     def _envelope(
         self, message_type: str, version: int, *, actor: Actor | None = None, causation_id: str | None = None

@@ -371,3 +371,36 @@ async def test_a_deleted_read_model_is_rebuilt_equal_while_writes_arrive(world: 
     writing.cancel()
     for each in written:
         await world.wait_for(f"{LBAAS}/loadbalancers/{each}", "ACTIVE")
+
+
+async def test_what_is_too_large_or_too_deep_is_refused_and_nothing_else_suffers(world: World) -> None:
+    created = await make(world, pools=[{"name": "p", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}])
+    path = f"{LBAAS}/loadbalancers/{created['id']}"
+    members = f"{LBAAS}/pools/{created['pools'][0]['id']}/members"
+    json = {"content-type": "application/json"}
+    for body in (b"[" * 100_000, b'{"loadbalancer":' * 100_000):
+        fault(await world.client.put(path, content=body, headers=json), 400, "nested")
+    long = b'{"loadbalancer": {"name": "%b"}}' % (b"x" * 9 * 1024 * 1024)
+    assert (await world.client.put(path, content=long, headers=json)).status_code == 413
+    many = [{"address": f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}", "protocol_port": 80} for n in range(60_000)]
+    fault(await world.client.put(members, json={"members": many}), 413, "too large")
+    fault(await world.client.put(members, json={"members": many[:20_000]}), 400, "too large")
+    assert (await world.client.get(path)).json()["loadbalancer"]["provisioning_status"] == "ACTIVE"
+    for number in (2**63, -(2**63) - 1, 10**30):
+        fault(await world.client.get(f"{LBAAS}/listeners", params={"protocol_port": number}), 400, "protocol_port")
+
+
+async def test_ranges_that_no_vip_can_be_reached_from_are_refused(world: World) -> None:
+    created = await make(world)
+    listener = {"loadbalancer_id": created["id"], "protocol": "HTTP", "protocol_port": 80}
+    post = {"listener": listener | {"allowed_cidrs": ["10.0.0.0/8", "2001:db8::/32"]}}
+    fault(await world.client.post(f"{LBAAS}/listeners", json=post), 400, "allowed_cidrs", "2001:db8::/32")
+    whole = {
+        "vip_subnet_id": PUBLIC,
+        "listeners": [{"protocol": "HTTP", "protocol_port": 80, "allowed_cidrs": ["::/0"]}],
+    }
+    fault(await world.client.post(f"{LBAAS}/loadbalancers", json={"loadbalancer": whole}), 400, "allowed_cidrs", "::/0")
+    made_one = await made(world, "listeners", "listener", **listener, allowed_cidrs=["10.1.2.3/8"])
+    assert made_one["allowed_cidrs"] == ["10.0.0.0/8"]
+    put = {"listener": {"allowed_cidrs": ["::/0"]}}
+    fault(await world.client.put(f"{LBAAS}/listeners/{made_one['id']}", json=put), 400, "allowed_cidrs", "::/0")

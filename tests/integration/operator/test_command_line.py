@@ -110,6 +110,22 @@ async def test_tail_ends_without_complaint_when_nobody_reads_it(api: OperatorApi
     assert out.count(b"\n") == 1
 
 
+async def test_tail_that_has_nothing_more_to_say_ends_with_its_reader(api: OperatorApi, log: Log) -> None:
+    life = await lived(log)
+    command = f"{sys.executable} -m actium_api.cli events tail --from start --load-balancer {life.load_balancer_id}"
+    environment = {**os.environ, "ACTIUM_OPERATOR_URL": api.url}
+    lines = len(
+        (await run(api, "events", "tail", "--no-follow", "--load-balancer", life.load_balancer_id)).out.splitlines()
+    )
+    async with asyncio.timeout(20):
+        shell = await asyncio.create_subprocess_exec(
+            "bash", "-c", f"set -o pipefail; {command} | head -{lines}", env=environment, stdout=PIPE, stderr=PIPE
+        )
+        out, err = await shell.communicate()
+    assert (shell.returncode, err) == (0, b"")
+    assert out.count(b"\n") == lines
+
+
 async def test_a_story_is_shown_by_name_with_durations_actor_and_cause(api: OperatorApi, log: Log) -> None:
     life = await lived(log)
     api.names["web"] = [life.load_balancer_id]

@@ -9,9 +9,14 @@ from typing import Any
 import httpx
 
 from actium_shared.bus import Bus
+from actium_shared.commands.planner import BatchMember, ReplaceMembers
+from actium_shared.events.load_balancer import MemberCreated
+from actium_shared.ids import MemberId
+from actium_shared.message import CommandCause
 from actium_shared.streams import EVENT_OWNERS, events_of
+from builders import LB, POOL, an_id, member
 from integration.operator.conftest import OperatorApi
-from integration.operator.writing import Life, Log
+from integration.operator.writing import ACTOR, Life, Log
 
 Lines = list[dict[str, Any]]
 
@@ -99,6 +104,22 @@ async def test_a_line_tells_actor_cause_and_body_in_full(api: OperatorApi, log: 
     assert cut["index"] == 3
     assert lines["amphora.booted"]["cause"] == {"kind": "work", "order_id": f"amphora.boot/{life.amphora_id}/1"}
     assert lines["vip.released"]["cause"]["kind"] == "clock"
+
+
+async def test_a_commits_cause_is_told_in_full_once_as_it_may_be_as_large_as_the_commit(
+    api: OperatorApi, log: Log
+) -> None:
+    members = [BatchMember(member=member(id=MemberId(an_id(str(n))), protocol_port=n), sent=()) for n in range(1, 201)]
+    command = ReplaceMembers(load_balancer_id=LB, pool_id=POOL, members=tuple(members), additive_only=False)
+    events = [MemberCreated(load_balancer_id=LB, generation=2, pool_id=POOL, member=each.member) for each in members]
+    await log.append("loadbalancer", LB, *events, cause=CommandCause(command=command, actor=ACTOR))
+    first, *others = await read(api, load_balancer=LB)
+    assert len(first["cause"]["command"]["body"]["members"]) == len(members)
+    assert len(others) == len(members) - 1
+    for line in others:
+        assert line["cause"] == {"kind": "command", "command": {"type": "member.replace-all", "version": 1}}
+    told = (await api.client.get(f"/operator/v1/load-balancers/{LB}/story")).json()["events"]
+    assert [("body" in line["event"]["cause"]["command"]) for line in told] == [True] + [False] * len(others)
 
 
 async def test_types_are_chosen_by_name_or_by_beginning(api: OperatorApi, log: Log) -> None:

@@ -75,7 +75,9 @@ def test_no_path_but_the_known_ones_is_taken(path):
         files = parsed(files={path: b"x"}).files
     except Invalid:
         return
-    assert path in {"haproxy.cfg", "keepalived.conf", "nftables.rules", "checks.json", "pings"} or path.startswith("certificates/")
+    assert path in {"haproxy.cfg", "keepalived.conf", "nftables.rules", "checks.json", "pings"} or path.startswith(
+        "certificates/"
+    )
     assert ".." not in path.split("/")
     assert set(files) == {path}
 

@@ -308,3 +308,29 @@ def test_a_tree_that_does_not_fit_together_is_refused(fields: dict[str, Any], wo
 def test_an_update_of_a_load_balancer_carries_what_was_sent() -> None:
     changes = parse(LoadBalancerPut, "loadbalancer", {"vip_sg_ids": None, "description": None}).changes()
     assert changes == LoadBalancerChanges(description="", vip_sg_ids=())
+
+
+def test_a_pool_of_a_tree_that_is_defined_nowhere_is_refused() -> None:
+    with refused(400, "'ghost'"):
+        load_balancer.tree(a_load_balancer(pools=[{"name": "ghost"}]), CountingIds(), SETTINGS)
+
+
+@pytest.mark.parametrize("number", [2**31, 2**63, 2**65, 1e300, "9999999999999999999"])
+def test_no_number_is_larger_than_every_store_and_haproxy_can_hold(number: object) -> None:
+    with refused(400, "connection_limit", "2147483647"):
+        a_listener(connection_limit=number)
+    with refused(400, "delay", "2147483647"):
+        a_monitor(delay=number)
+    with refused(400, "timeout", "2147483647"):
+        a_monitor(timeout=number)
+    with refused(400, "hsts_max_age", "2147483647"):
+        a_listener(hsts_max_age=number)
+    with refused(400, "persistence_timeout", "2147483647"):
+        a_pool(session_persistence={"type": "SOURCE_IP", "persistence_timeout": number})
+
+
+def test_a_text_without_end_for_some_stores_is_refused() -> None:
+    with refused(400, "name", "U[+]0000"):
+        a_listener(name="a\0b")
+    with refused(400, "tags", "U[+]0000"):
+        a_member(tags=["\0"])

@@ -137,6 +137,26 @@ def test_command_is_found_behind_the_worlds_folder(actium: ModuleType, words: li
     assert actium.command_of(words) == command
 
 
+def test_who_may_not_install_is_told_so_in_one_sentence(
+    actium: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actium, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(actium, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(actium, "fingerprint", lambda: {"lock": "new", "packages": "new"})
+    monkeypatch.setattr(actium.os, "access", lambda *_: False)
+    with pytest.raises(actium.BootstrapError, match="may not"):
+        actium.install_python_packages()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["env", "networks", "events", "services", "dead-letters"])
+def test_what_only_reads_and_asks_needs_no_root(command: str) -> None:
+    pretence = "import os; os.geteuid = lambda: 1000; os.execv = lambda *words: print(*words[1])"
+    code = f"import sys, runpy; {pretence}; sys.argv = ['actium', {command!r}]; runpy.run_path({str(SCRIPT)!r}, run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "needs root" not in done.stderr
+
+
 def test_every_program_that_the_world_checks_is_installed_by_the_bootstrap(actium: ModuleType) -> None:
     from actium_embedded.preflight import PROGRAMS
 

@@ -27,6 +27,13 @@ def test_tally_counts_answers_and_failures_apart() -> None:
     assert tally.counts == {"web-a": 2, "web-b": 2}
 
 
+def test_plain_lines_do_not_end_with_the_summary_that_follows(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    traffic.show(on_loopback(port), ["web-a"], requests=2 * traffic.PLAIN_LINE_EVERY)
+    assert capsys.readouterr().out.count("requests: ") == 1
+
+
 def test_all_are_reached_when_each_has_answered() -> None:
     tally = Tally(backends=["web-a", "web-b"])
     tally.add(answer("web-a"))

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 from actium_api import policy_rules
 from actium_api.cli import secret_commands, showing
 from actium_api.cli.client import CliError, OperatorApi, Query
-from actium_api.cli.output import api, errors, output, write
+from actium_api.cli.output import api, end_with_reader, errors, output, write
 from actium_api.cli.reading import Reader
 
 app = typer.Typer(
@@ -62,8 +63,10 @@ def tail(
 
 
 def _tail(client: OperatorApi, query: Query, *, as_json: bool) -> None:
-    if query["follow"] == "true" and errors.is_terminal:
-        errors.print("following the log; Ctrl-C ends", style="dim")
+    if query["follow"] == "true":
+        threading.Thread(target=end_with_reader, daemon=True).start()
+        if errors.is_terminal:
+            errors.print("following the log; Ctrl-C ends", style="dim")
     reader = Reader(client, query, lost=lambda: errors.print("connection lost, trying again", style="dim"))
     previous = None
     for line in reader.lines():

@@ -1,6 +1,7 @@
 """Where the commands write to, and whom they ask."""
 
 import os
+import select
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -44,6 +45,14 @@ def write(line: str) -> None:
         print(line, flush=True)
     except BrokenPipeError:
         output.on_broken_pipe()
+
+
+def end_with_reader() -> None:
+    """End the process when nobody can read it any more: a follower may have nothing to write for hours to learn it by."""
+    reader = select.poll()
+    reader.register(sys.stdout, 0)  # that the other end is gone is told unasked
+    reader.poll()
+    os._exit(0)
 
 
 def _no_more_output() -> None:

@@ -8,7 +8,7 @@ from starlette.datastructures import QueryParams
 
 from actium_api.operator import reading
 from actium_api.operator.errors import BadQueryError
-from actium_api.operator.lines import Line, lines
+from actium_api.operator.lines import Line, lines, told_once
 from actium_api.operator.ndjson import Emit
 from actium_api.operator.relations import STREAM, Relations
 from actium_api.operator.starting_point import After
@@ -98,9 +98,9 @@ class EventStream:
         await reading.follow(self.bus, after=begin, deliver=deliver)
 
     async def _emit(self, delivery: Delivery, emit: Emit) -> None:
-        for line in lines(delivery, self.relations, load_balancer_id=self.query.load_balancer_id):
-            if self.query.wants(line):
-                await emit(line)
+        told = lines(delivery, self.relations, load_balancer_id=self.query.load_balancer_id)
+        for line in told_once(filter(self.query.wants, told)):
+            await emit(line)
 
     async def _concerns(self, delivery: Delivery) -> bool:
         try:

@@ -1,6 +1,6 @@
 """One delivery of the log as lines for people and programs, one an event. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -26,7 +26,11 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One event. `position` is its commit's, `index` its place in it; `time` is when the log took it."""
+    """
+    One event. `position` is its commit's, `index` its place in it; `time` is when the log took it.
+
+    `cause` is told in full in the first line of a commit; in the others a command is only named.
+    """
 
     position: str
     index: int
@@ -56,6 +60,20 @@ def lines(delivery: Delivery, relations: Relations, *, load_balancer_id: str | N
     told = load_balancer_id or next(iter(concerned), None)
     for index, event in enumerate(commit.commit.events):
         yield _line(commit, event, index=index, load_balancer_id=told)
+
+
+def told_once(told: Iterable[Line]) -> Iterator[Line]:
+    """Leave out the body of a cause that the line before had: a batch is as large as all events that it causes."""
+    position = None
+    for line in told:
+        yield msgspec.structs.replace(line, cause=_named(line.cause)) if line.position == position else line
+        position = line.position
+
+
+def _named(cause: dict[str, Any] | None) -> dict[str, Any] | None:
+    if cause is None or "command" not in cause:
+        return cause
+    return cause | {"command": {name: value for name, value in cause["command"].items() if name != "body"}}
 
 
 def _line(commit: Recorded, event: Event, *, index: int, load_balancer_id: str | None) -> Line:

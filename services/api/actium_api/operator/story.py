@@ -7,7 +7,7 @@ import msgspec
 
 from actium_api.operator import reading, words
 from actium_api.operator.errors import OperatorError
-from actium_api.operator.lines import Line, lines
+from actium_api.operator.lines import Line, lines, told_once
 from actium_api.operator.relations import Relations
 from actium_api.operator.starting_point import STREAMS, ends
 from actium_shared.bus import Bus
@@ -46,7 +46,7 @@ async def story(bus: Bus, relations: Relations, load_balancer_id: str) -> Story:
     told: list[Line] = []
     async with aclosing(feed) as deliveries:
         async for delivery in deliveries:
-            told += lines(delivery, relations, load_balancer_id=load_balancer_id)
+            told += told_once(lines(delivery, relations, load_balancer_id=load_balancer_id))
     if not told:
         raise OperatorError(404, f"the log knows no load balancer {load_balancer_id!r}", field="load_balancer_id")
     return compose(load_balancer_id, told)
