@@ -21,6 +21,7 @@ from actium_shared.message import (
     Position,
     WorkCause,
 )
+from actium_shared.proposals import PackedCommand
 from actium_shared.upcasts import UPCASTS, Upcast, upcast
 
 
@@ -91,6 +92,22 @@ class Codec:
         fields = msgspec.msgpack.decode(body)
         fields = upcast(message_class.TYPE, version, fields, newest=message_class.VERSION, steps=self._upcasts)
         return msgspec.convert(fields, message_class)
+
+    def pack(self, command: Command) -> PackedCommand:
+        """Give a command as it stands inside another message."""
+        return PackedCommand(type=command.TYPE, version=command.VERSION, body=self._encoder.encode(command))
+
+    def unpack(self, packed: PackedCommand) -> Command:
+        """
+        Give the command that was packed.
+
+        Raises:
+            UnreadableError: as `decode`.
+        """
+        message = self.decode(packed.type, packed.version, packed.body)
+        if not isinstance(message, Command):
+            raise UnreadableError(f"{packed.type} is not a command")
+        return message
 
     def encode_commit(self, commit: Commit) -> bytes:
         """Give a commit's bytes: one message on its stream."""

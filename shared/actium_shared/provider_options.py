@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from actium_shared.errors import SettingsError
+from actium_shared.quotas import QuotaSettings
+
 ACTIUM = "actium"
 PROVIDERS: Mapping[str, str] = {
     ACTIUM: "The Actium provider.",
@@ -48,3 +51,33 @@ def is_ours(provider: str) -> bool:
 def same_driver(one: str, other: str) -> bool:
     """Say whether two names mean the same provider."""
     return one == other or (is_ours(one) and is_ours(other))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderSettings(QuotaSettings):
+    """
+    `ACTIUM_ENABLED_PROVIDER_DRIVERS=acme:The Acme appliance.,other:...`: other vendors' drivers beside our own.
+
+    The API loads them, and the planner lets their names pass: both are told the same.
+    """
+
+    enabled_provider_drivers: tuple[str, ...] = ()
+
+    def providers(self) -> Mapping[str, str]:
+        """
+        Give all names that load balancers can ask for, with their descriptions.
+
+        Raises:
+            SettingsError: one is not `name:description`, or is ours.
+        """
+        found = dict(PROVIDERS)
+        for each in self.enabled_provider_drivers:
+            name, _, description = (part.strip() for part in each.partition(":"))
+            if not name:
+                raise SettingsError(
+                    f"setting ACTIUM_ENABLED_PROVIDER_DRIVERS must be a list of name:description, and holds {each!r}"
+                )
+            if name in PROVIDERS:
+                continue  # ours is always there, by all its names
+            found[name] = description or f"The {name} provider."
+        return found

@@ -59,7 +59,7 @@ class Upstream:
     """Upstream's application, with our two requests in front."""
 
     def __init__(self) -> None:
-        self._app = setup_app(argv=sys.argv[1:])
+        self._app = setup_app(argv=sys.argv)
         self._work = {"/-/settle": settle, "/-/wipe": wipe}
         base_models.BASE.metadata.create_all(api.get_engine())
         wipe()

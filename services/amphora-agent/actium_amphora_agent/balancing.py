@@ -71,6 +71,7 @@ class Check:
     address: str
     port: int
     interface: str | None
+    mark: int
     delay_s: float
     timeout_s: float
     rise: int

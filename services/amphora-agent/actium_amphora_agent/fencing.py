@@ -52,6 +52,11 @@ def transaction(rules: str, picks: str, *, fence: bool, present: Collection[tupl
     return fences + whole + "".join([f"flush table inet {TABLE}\n", *flushes, *deletes]) + rules + picks
 
 
+def present_in(listing: str) -> list[tuple[str, str]]:
+    """Kinds and names of what stands in a table that nft listed."""
+    return [(kind, name) for kind, name in _OBJECT.findall(listing) if kind in _LAST]
+
+
 class Fencing:
     def __init__(self, traffic_namespace: Path) -> None:
         self._nft = ("nsenter", f"--net={traffic_namespace}", "nft")
@@ -102,4 +107,4 @@ class Fencing:
         """Ask the kernel itself: an agent that was killed between load and record knows of nothing."""
         listing = [*self._nft, "-t", "list", "table", "inet", TABLE]
         finished = await run(listing, deadline_s=_NFT_DEADLINE_S, most_bytes=_LISTING_BYTES)
-        return [(kind, name) for kind, name in _OBJECT.findall(finished.output)] if finished.code == 0 else []
+        return present_in(finished.output) if finished.code == 0 else []

@@ -3,6 +3,8 @@ One look at a member of a UDP pool, from the traffic namespace: by TCP, HTTP or 
 """
 
 import asyncio
+import contextlib
+import errno
 import os
 import socket
 import struct
@@ -78,15 +80,16 @@ class Probes:
         """
         Silence is fine: only an ICMP error says that nobody is there.
 
-        That a host does not answer ARP is known after three seconds, which may be too late for this check: its socket
-        stays open until the next one, which fails for it.
+        That a host does not answer ARP is known after three seconds, which may be too late for this check. So all checks of a
+        member use one socket, and one that finds such an error there fails for it.
         """
-        late = self._late_error(check)
-        link = self._lingering[check] = self._socket(check, socket.SOCK_DGRAM)
-        level, option = _RECEIVE_ERRORS[_family(check.address)]
-        link.setsockopt(level, option, 1)
-        link.connect((check.address, check.port))
-        link.send(b"")
+        link = self._lingering.get(check) or self._connected_udp(check)
+        late = _pending_error(link)
+        try:
+            link.send(b"")
+        except OSError:
+            self.forget(check)  # its card may have gone and come back as another one
+            raise
         if late:
             raise Failed(os.strerror(late))
         try:
@@ -94,12 +97,17 @@ class Probes:
                 await asyncio.get_running_loop().sock_recv(link, 1)
         except TimeoutError:
             return
+        finally:
+            _pending_error(link)  # the kernel keeps a second copy of what was just told
 
-    def _late_error(self, check: Check) -> int:
-        if (link := self._lingering.pop(check, None)) is None:
-            return 0
-        with link:
-            return link.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    def _connected_udp(self, check: Check) -> socket.socket:
+        family = _family(check.address)
+        link = self._lingering[check] = self._traffic.socket(family, socket.SOCK_DGRAM)
+        # Not bound to the card: the kernel's own words about unreachable hosts come by `lo`.
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, check.mark)
+        link.setsockopt(*_RECEIVE_ERRORS[family], 1)
+        link.connect((check.address, check.port))
+        return link
 
     def forget(self, check: Check) -> None:
         """Nobody will ask for this check again."""
@@ -133,6 +141,15 @@ class Probes:
             link.close()
             raise
         return link
+
+
+def _pending_error(link: socket.socket) -> int:
+    """What the socket was told since it was last asked; 0 for nothing. Unread words would wake whoever waits, for ever."""
+    found = link.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    with contextlib.suppress(BlockingIOError):
+        while link.recvmsg(1, 512, socket.MSG_ERRQUEUE):
+            found = found or errno.EHOSTUNREACH
+    return found
 
 
 def _bind(link: socket.socket, interface: str | None) -> None:

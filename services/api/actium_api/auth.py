@@ -11,11 +11,13 @@ from typing import Protocol
 
 from starlette.requests import HTTPConnection
 
+from actium_api.lru import Lru
 from actium_api.settings import ApiSettings
 from actium_shared.message import Actor
 
 PROJECT_HEADER = "x-project-id"
 PROJECT_MOST = 36
+PROJECTS_KEPT = 1000
 ADMINISTRATOR = frozenset(("admin",))
 
 
@@ -88,10 +90,17 @@ class Authenticator(Protocol):
 class Everyone:
     """The way of `none`."""
 
+    def __init__(self) -> None:
+        self._known: Lru[str, Identity] = Lru(PROJECTS_KEPT)
+
     async def identify(self, request: HTTPConnection) -> Identity:
         settings: ApiSettings = request.app.state.settings
         project_id = request.headers.get(PROJECT_HEADER, "")[:PROJECT_MOST] or settings.default_project_id
-        return Identity(user_id="admin", project_id=project_id, roles=ADMINISTRATOR)
+        identity = self._known.get(project_id)
+        if identity is None:
+            identity = Identity(user_id="admin", project_id=project_id, roles=ADMINISTRATOR)
+            self._known.put(project_id, identity)
+        return identity
 
     def challenge(self) -> str | None:
         return None

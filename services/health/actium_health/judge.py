@@ -5,6 +5,8 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import sqlalchemy as sa
+
 from actium_health.operating_status import changes, leading, operating_statuses
 from actium_health.read_model import queries
 from actium_health.read_model.projections import PLANNER
@@ -88,7 +90,7 @@ class Judge:
             RetryableError: the outcome of an append is unknown.
             VersionConflictError: the tables do not contain our last commit yet.
         """
-        case = await self._database.read(lambda connection: queries.case(connection, load_balancer_id))
+        case = await self._database.read(lambda connection: self._case(connection, load_balancer_id))
         if case is None:
             return
         found = [self._evidence[key] for key in case.amphora_ids if key in self._evidence]
@@ -100,6 +102,12 @@ class Judge:
         if changed:
             source = next(evidence.source for evidence in found if evidence.report is report)
             await self._record(case, changed, source)
+
+    def _case(self, connection: sa.Connection, load_balancer_id: str) -> Case | None:
+        """Give what there is to judge by, None where there is nothing: then it is as well not to look for the rest."""
+        if not any(key in self._evidence for key in queries.in_service(connection, load_balancer_id)):
+            return None
+        return queries.case(connection, load_balancer_id)
 
     async def _record(self, case: Case, changed: tuple[StatusChange, ...], source: str) -> None:
         load_balancer_id = LoadBalancerId(case.tree.load_balancer.id)

@@ -54,7 +54,9 @@ class Reservations:
         def query(connection: sa.Connection) -> Accepted | Rejected:
             space = queries.space(connection, kept={}, subnet_ids=[command.subnet_id])
             found = allocation.find_subnet(command.subnet_id, space)
-            return found if isinstance(found, Rejected) else Accepted(position=queries.newest_network(connection))
+            if isinstance(found, Rejected):
+                return found
+            return Accepted(position=queries.position_of(connection, found[0].id))
 
         return await self._database.read(query)
 

@@ -10,10 +10,11 @@ from actium_network.discovery import as_event_value
 from actium_network.journal import Journal, network_subject
 from actium_network.ports import ExistingPort, NetworkDriver
 from actium_network.read_model import queries
+from actium_network.read_model.projections import OWN
 from actium_shared.commands.network import FindNetworkObjects
 from actium_shared.events.network import Network, NetworkDiscovered
 from actium_shared.ids import NetworkId, PortId, SubnetId
-from actium_shared.message import Accepted, Rejected, WorkCause
+from actium_shared.message import Accepted, Position, Rejected, WorkCause
 from actium_shared.read_model import Database
 
 TIMEOUT_S = 5.0
@@ -50,8 +51,8 @@ class Survey:
 
     async def find_objects(self, command: FindNetworkObjects) -> Accepted | Rejected:
         """Answer whether all of them exist."""
-        position = await self._database.read(queries.newest_network)
-        return await objects.find(command, self._driver, position=position)
+        nothing_to_wait_for = Position(OWN, 0)
+        return await objects.find(command, self._driver, position=nothing_to_wait_for)
 
     async def _known(self, network_id: NetworkId | None, subnet_id: SubnetId | None) -> NetworkId | None:
         def query(connection: sa.Connection) -> NetworkId | None:

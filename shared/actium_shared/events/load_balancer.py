@@ -5,6 +5,7 @@ Field names are the storage format. `generation` is the number of the wish that 
 one commit share it. A child is pending from the event that changed it until a round ends that holds that generation.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar
 
@@ -17,8 +18,10 @@ from actium_shared.ids import (
     LoadBalancerId,
     MemberId,
     PoolId,
+    ProjectId,
 )
 from actium_shared.message import Event
+from actium_shared.proposals import ObjectStatus, PackedCommand
 from actium_shared.wishes import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool
 
 
@@ -102,6 +105,73 @@ class RoundFailed(LoadBalancerEvent, frozen=True, kw_only=True):
     """The wishes up to `generation` could not be applied; what served before still does. `reason` is for people."""
 
     TYPE: ClassVar[str] = "loadbalancer.round-failed"
+
+    generation: int
+    reason: str
+
+
+class LoadBalancerFailoverRequested(LoadBalancerEvent, frozen=True, kw_only=True):
+    """What carries it shall be exchanged for another."""
+
+    TYPE: ClassVar[str] = "loadbalancer.failover-requested"
+
+    generation: int
+
+
+class ChangeProposed(LoadBalancerEvent, frozen=True, kw_only=True):
+    """
+    A valid wish that another vendor's driver is asked about; it does not count yet, and nobody sees it.
+
+    `growth` is held in the project's quota meanwhile, by resource. Not settled by `deadline_at`: lapsed.
+    """
+
+    TYPE: ClassVar[str] = "loadbalancer.proposed"
+
+    proposal_id: str
+    provider: str
+    project_id: ProjectId
+    command: PackedCommand
+    deadline_at: datetime
+    growth: Mapping[str, int] = {}
+    flavor_id: str | None = None
+    availability_zone: str | None = None
+
+
+class ProposalSettled(LoadBalancerEvent, frozen=True, kw_only=True):
+    """
+    The driver took the change, and what happens then stands behind this in the same commit; or it did not, or has undone
+    it, for a reason in words. It is expected to have reported by `report_by`.
+    """
+
+    TYPE: ClassVar[str] = "loadbalancer.proposal-settled"
+
+    proposal_id: str
+    accepted: bool
+    reason: str = ""
+    report_by: datetime | None = None
+
+
+class ProposalLapsed(LoadBalancerEvent, frozen=True, kw_only=True):
+    """Nobody said in time what the driver answered: what it may have created is to be deleted there."""
+
+    TYPE: ClassVar[str] = "loadbalancer.proposal-lapsed"
+
+    proposal_id: str
+    reason: str
+
+
+class StatusReported(LoadBalancerEvent, frozen=True, kw_only=True):
+    """What another vendor's driver says of its objects, as far as it is new. One that is DELETED exists no more."""
+
+    TYPE: ClassVar[str] = "loadbalancer.status-reported"
+
+    statuses: tuple[ObjectStatus, ...]
+
+
+class ProviderFailed(LoadBalancerEvent, frozen=True, kw_only=True):
+    """Another vendor's driver left open what became of the wishes up to `generation`: shown as ERROR until it reports."""
+
+    TYPE: ClassVar[str] = "loadbalancer.provider-failed"
 
     generation: int
     reason: str
@@ -278,6 +348,12 @@ EVENTS = (
     RoundBegun,
     RoundEnded,
     RoundFailed,
+    LoadBalancerFailoverRequested,
+    ChangeProposed,
+    ProposalSettled,
+    ProposalLapsed,
+    StatusReported,
+    ProviderFailed,
     ListenerCreated,
     ListenerUpdated,
     ListenerRemoved,

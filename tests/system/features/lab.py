@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,36 @@ class Echo:
             thread.join(5)
 
 
+class Web:
+    """A web server on one address that answers with its host's name and whom it sees."""
+
+    def __init__(self, name: str, host: Host, address: str, *, port: int = 8080) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = f"{name} {self.client_address[0]} {self.headers.get('X-Forwarded-For', '-')}".encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None: ...
+
+        kind = type("Server", (ThreadingHTTPServer,), {"address_family": 10 if ":" in address else 2})
+        self.name, self.address, self.port = name, address, port
+        self._server = inside(host.namespace, partial(kind, (address, port), Handler))
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def member(self) -> Member:
+        subnet_id = TENANT_6 if ":" in self.address else TENANT
+        member_id = MemberId(an_id(self.name))
+        return member(id=member_id, address=self.address, protocol_port=self.port, subnet_id=subnet_id)
+
+
 @dataclass
 class Lab:
     sandbox: Sandbox
@@ -160,6 +191,10 @@ class Lab:
         assert answer.status == 200, answer.body
         self.result = str(answer.body["result"])
         return self.result
+
+    def link(self, host: str, state: str) -> None:
+        """Pull a host's cable, or plug it in again."""
+        ip("-n", self.sandbox.fabric, "link", "set", f"{host}-end", state)
 
     def kill_agent(self) -> None:
         for pid in self.sandbox.pids("actium_amphora_agent"):

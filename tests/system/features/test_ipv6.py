@@ -2,53 +2,19 @@
 
 import json
 import subprocess
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
-from actium_shared.ids import MemberId
 from actium_shared.wishes import Listener, Member, PoolWish, SessionPersistence
-from builders import POOL, TENANT, an_id, health_monitor, listener, member, pool, vip
-from system.amphora_agent.sandbox import VIP, eventually, inside
-from system.features.lab import TENANT_6, TENANT_6_PORT, VIP_6, Host, Lab, vip_6
+from builders import POOL, TENANT, health_monitor, listener, pool, vip
+from system.amphora_agent.sandbox import VIP, eventually
+from system.features.lab import TENANT_6, TENANT_6_PORT, VIP_6, Host, Lab, Web, vip_6
 from unit.compute.wishes import TENANT_PORT
 
 pytestmark = pytest.mark.root
 BOTH = {TENANT: TENANT_PORT, TENANT_6: TENANT_6_PORT}
-
-
-class Web:
-    """A web server on one address that answers with its host's name and whom it sees."""
-
-    def __init__(self, name: str, host: Host, address: str) -> None:
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                body = f"{name} {self.client_address[0]} {self.headers.get('X-Forwarded-For', '-')}".encode()
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None: ...
-
-        kind = type("Server", (ThreadingHTTPServer,), {"address_family": 10 if ":" in address else 2})
-        self.name, self.address = name, address
-        self._server = inside(host.namespace, partial(kind, (address, 8080), Handler))
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    @property
-    def member(self) -> Member:
-        subnet_id = TENANT_6 if ":" in self.address else TENANT
-        member_id = MemberId(an_id(self.name))
-        return member(id=member_id, address=self.address, protocol_port=8080, subnet_id=subnet_id)
 
 
 @pytest.fixture

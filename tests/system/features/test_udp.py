@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from actium_shared.ids import HealthMonitorId, ListenerId
+from actium_shared.ids import HealthMonitorId, ListenerId, MemberId
 from actium_shared.wishes import HealthMonitor, Listener, Member, PoolWish, SessionPersistence
 from builders import POOL, TENANT, an_id, health_monitor, listener, pool, vip
 from system.amphora_agent.sandbox import VIP, eventually, ip
-from system.features.lab import REFUSED, SILENCE, TENANT_6, TENANT_6_PORT, Echo, Host, Lab, said, the_member, vip_6
+from system.features.lab import REFUSED, SILENCE, TENANT_6, TENANT_6_PORT, Echo, Host, Lab, Web, said, the_member, vip_6
 from unit.compute.wishes import TENANT_PORT
 
 pytestmark = pytest.mark.root
@@ -141,6 +141,38 @@ def test_http_and_tcp_checks_decide_for_udp_members(lab: Lab, client: Host, echo
     balanced(lab, the_member(echoes["m11"]), monitor=a_monitor(id=web, type="HTTP", url_path="/health"))
     eventually(lambda: lab.members(POOL)[an_id("m11")] == "DOWN", deadline_s=15)
     eventually(lambda: client.ask(VIP) == REFUSED)
+
+
+def test_a_member_passes_http_checks_while_its_answer_is_expected(lab: Lab, client: Host, echoes: Any) -> None:
+    one = the_member(echoes["m11"])
+    web = Web("m11", lab.hosts["m11"], one.address, port=one.protocol_port)
+    try:
+        balanced(lab, one, monitor=a_monitor(type="HTTP", url_path="/x", max_retries=2, http_version=1.1))
+        eventually(lambda: client.ask(VIP).startswith("m11"), deadline_s=15)
+        balanced(lab, one, monitor=a_monitor(type="HTTP", expected_codes="202,204-299"))
+        eventually(lambda: client.ask(VIP) == REFUSED, deadline_s=15)
+        assert lab.members(POOL)[one.id] == "DOWN"
+    finally:
+        web.stop()
+
+
+def test_a_host_that_is_gone_is_noticed_although_it_says_nothing(lab: Lab, client: Host, echoes: Any) -> None:
+    ports = {TENANT: TENANT_PORT, TENANT_6: TENANT_6_PORT}
+    members = (
+        the_member(echoes["m11"]),
+        the_member(echoes["m12"]),
+        the_member(echoes["m11"], TENANT_6, address="fd00:1::11", id=MemberId(an_id("six"))),
+    )
+    balanced(lab, *members, vips=(vip(address=VIP), vip_6()), member_ports=ports, monitor=a_monitor())
+    eventually(lambda: set(lab.members(POOL).values()) == {"UP"}, deadline_s=15)
+    lab.link("m11", "down")
+    try:
+        gone = {an_id("m11"): "DOWN", an_id("m12"): "UP", an_id("six"): "DOWN"}
+        eventually(lambda: lab.members(POOL) == gone, deadline_s=25)
+        eventually(lambda: names(client, 4) == {"m12": 4})
+    finally:
+        lab.link("m11", "up")
+    eventually(lambda: set(lab.members(POOL).values()) == {"UP"}, deadline_s=25)
 
 
 def test_a_listener_admits_only_whom_it_allows_and_no_more_than_its_limit(lab: Lab, client: Host, echoes: Any) -> None:

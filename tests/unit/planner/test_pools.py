@@ -237,3 +237,28 @@ def test_a_pool_has_one_monitor() -> None:
     assert happens(a.create_health_monitor(), state) == []
     second = a.create_health_monitor(id=HealthMonitorId(a.an_id("second")))
     assert why(second, state) == (Reason.CONFLICT, "pool_id")
+
+
+@pytest.mark.parametrize("kind", ["HTTP_COOKIE", "APP_COOKIE"])
+@pytest.mark.parametrize(("listener", "pool"), [("TCP", "HTTP"), ("TCP", "TCP"), ("HTTPS", "TCP"), ("HTTPS", "PROXY")])
+def test_cookies_keep_nobody_on_a_member_where_the_listener_does_not_read_them(
+    kind: str, listener: str, pool: str
+) -> None:
+    persistence = SessionPersistence(type=kind, cookie_name="c" if kind == "APP_COOKIE" else None)
+    wrong = (Reason.INVALID, "session_persistence.type")
+    the_listener = a.create_listener(protocol=listener)
+    keeping = {"protocol": pool, "session_persistence": persistence}
+    assert why(a.create_pool(listener_id=a.LISTENER, **keeping), after(the_listener)) == wrong
+    using = a.create_listener(protocol=listener, default_pool_id=a.POOL)
+    assert why(using, after(a.create_pool(**keeping))) == wrong
+    in_use = after(the_listener, a.create_pool(listener_id=a.LISTENER, protocol=pool))
+    assert why(update(session_persistence=persistence), in_use) == wrong
+    assert types(update(session_persistence=SessionPersistence(type="SOURCE_IP")), in_use) == ["pool.updated"]
+
+
+def test_a_pool_that_no_such_listener_uses_may_have_cookies() -> None:
+    cookies = SessionPersistence(type="HTTP_COOKIE")
+    state = after(a.create_listener(protocol="TCP"), a.create_pool())
+    assert types(update(session_persistence=cookies), state) == ["pool.updated"]
+    http = after(a.create_listener(), a.create_pool(listener_id=a.LISTENER))
+    assert types(update(session_persistence=cookies), http) == ["pool.updated"]

@@ -52,7 +52,7 @@ def body(connection: sa.Connection, table: sa.Table, row_id: str) -> bytes | Non
 def owned_body(connection: sa.Connection, table: sa.Table, row_id: str) -> tuple[str | None, bytes] | None:
     """Give one resource's project (None: it has none) and its JSON."""
     columns = (table.c.body, table.c.project_id) if "project_id" in table.c else (table.c.body,)
-    found = connection.execute(statements.select(table.c.id, False, *columns), {"key": row_id}).one_or_none()
+    found = connection.execute(statements.select(table.c.id, False, *columns), {"key": row_id}).first()
     if found is None or found[0] is None:
         return None
     return (found[1] if len(columns) > 1 else None), found[0]

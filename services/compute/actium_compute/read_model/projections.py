@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from actium_compute.facts import Stage
 from actium_compute.read_model.tables import AMPHORAE, ATTACHMENTS, ORDERS, PORTS, SECRET_USES, SECRETS
-from actium_shared import streams
+from actium_shared import rows, streams
 from actium_shared.event_store import Recorded
 from actium_shared.events.amphora import (
     AmphoraBooted,
@@ -54,7 +54,7 @@ def project(connection: sa.Connection, item: Recorded) -> frozenset[str]:
             case PortCreated(amphora_id=amphora_id, port=port):
                 _forget_port(connection, port.id)
                 body = msgspec.msgpack.encode(port)
-                connection.execute(sa.insert(PORTS).values(port_id=port.id, amphora_id=amphora_id, body=body))
+                rows.insert(connection, PORTS, {"port_id": port.id, "amphora_id": amphora_id, "body": body})
                 touched.add(amphora_id)
             case PortDeleted(port_id=port_id):
                 _forget_port(connection, port_id)
@@ -87,16 +87,15 @@ def _changes(event: AmphoraEvent) -> dict[str, object]:
 
 
 def _update(connection: sa.Connection, event: AmphoraEvent, values: dict[str, object]) -> None:
-    of = AMPHORAE.c.amphora_id == event.amphora_id
-    if not connection.execute(sa.update(AMPHORAE).where(of).values(values)).rowcount:
+    if not rows.update(connection, AMPHORAE, values, amphora_id=event.amphora_id):
         new = {"amphora_id": event.amphora_id, "appliance_id": event.appliance_id, "stage": Stage.WISHED}
-        connection.execute(sa.insert(AMPHORAE).values({**new, **values}))
+        rows.insert(connection, AMPHORAE, {**new, **values})
 
 
 def _forget(connection: sa.Connection, amphora_id: str) -> None:
     # The row itself stays: it is what makes late orders recognisable as such.
     for table in (ORDERS, ATTACHMENTS, SECRET_USES):
-        connection.execute(sa.delete(table).where(table.c.amphora_id == amphora_id))
+        rows.delete(connection, table, amphora_id=amphora_id)
 
 
 def _put_secret(connection: sa.Connection, event: SecretEvent, *, sequence: int) -> None:
@@ -117,4 +116,4 @@ def _users(connection: sa.Connection, secret_ref: str) -> set[str]:
 
 
 def _forget_port(connection: sa.Connection, port_id: str) -> None:
-    connection.execute(sa.delete(PORTS).where(PORTS.c.port_id == port_id))
+    rows.delete(connection, PORTS, port_id=port_id)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from actium_compute.facts import Facts, Stage, Stored, named_secrets
 from actium_compute.read_model.tables import AMPHORAE, ATTACHMENTS, ORDERS, PORTS, SECRET_USES
+from actium_shared import rows
 from actium_shared.codec import CODEC
 from actium_shared.commands.compute import AmphoraOrder, BootAmphora, ConfigureAmphora, DeleteAmphora
 from actium_shared.errors import UnreadableError
@@ -35,7 +36,7 @@ def put_order(connection: sa.Connection, stored: Stored[AmphoraOrder]) -> bool:
     """Keep an order and give True, unless it comes too late to matter: after a newer one, or after the end."""
     order = stored.order
     purpose = _PURPOSES[type(order)]
-    stage = connection.scalar(sa.select(AMPHORAE.c.stage).where(AMPHORAE.c.amphora_id == order.amphora_id))
+    stage = rows.find(connection, AMPHORAE, AMPHORAE.c.stage, amphora_id=order.amphora_id).scalar()
     if stage == Stage.DELETED or _number_of(connection, order.amphora_id, purpose) >= _number(order):
         return False
     if _number_of(connection, order.amphora_id, Purpose.DELETE) > NEVER:
@@ -58,50 +59,46 @@ def _number(order: AmphoraOrder) -> tuple[int, int]:
 
 
 def _number_of(connection: sa.Connection, amphora_id: str, purpose: Purpose) -> tuple[int, int]:
-    of = (ORDERS.c.amphora_id == amphora_id, ORDERS.c.purpose == purpose)
-    row = connection.execute(sa.select(ORDERS.c.epoch, ORDERS.c.bundle).where(*of)).first()
+    number = (ORDERS.c.epoch, ORDERS.c.bundle)
+    row = rows.find(connection, ORDERS, *number, amphora_id=amphora_id, purpose=purpose).first()
     return (row.epoch, row.bundle) if row else NEVER
 
 
 def _replace_order(connection: sa.Connection, purpose: Purpose, stored: Stored[AmphoraOrder]) -> None:
     order = stored.order
     epoch, bundle = _number(order)
-    of = (ORDERS.c.amphora_id == order.amphora_id, ORDERS.c.purpose == purpose)
-    connection.execute(sa.delete(ORDERS).where(*of))
-    connection.execute(
-        sa.insert(ORDERS).values(
-            amphora_id=order.amphora_id,
-            purpose=purpose,
-            epoch=epoch,
-            bundle=bundle,
-            type=order.TYPE,
-            version=order.VERSION,
-            body=CODEC.encode(order),
-            correlation_id=stored.correlation_id,
-            traceparent=stored.traceparent,
-            received_at_epoch_s=stored.received_at.timestamp(),
-        )
-    )
+    rows.delete(connection, ORDERS, amphora_id=order.amphora_id, purpose=purpose)
+    values = {
+        "amphora_id": order.amphora_id,
+        "purpose": purpose,
+        "epoch": epoch,
+        "bundle": bundle,
+        "type": order.TYPE,
+        "version": order.VERSION,
+        "body": CODEC.encode(order),
+        "correlation_id": stored.correlation_id,
+        "traceparent": stored.traceparent,
+        "received_at_epoch_s": stored.received_at.timestamp(),
+    }
+    rows.insert(connection, ORDERS, values)
     if isinstance(order, ConfigureAmphora):
         _replace_secret_uses(connection, purpose, order)
 
 
 def _replace_secret_uses(connection: sa.Connection, purpose: Purpose, order: ConfigureAmphora) -> None:
-    of = (SECRET_USES.c.amphora_id == order.amphora_id, SECRET_USES.c.purpose == purpose)
-    connection.execute(sa.delete(SECRET_USES).where(*of))
+    rows.delete(connection, SECRET_USES, amphora_id=order.amphora_id, purpose=purpose)
     uses = [
         {"amphora_id": order.amphora_id, "purpose": purpose, "secret_ref": ref} for ref in sorted(named_secrets(order))
     ]
-    if uses:
-        connection.execute(sa.insert(SECRET_USES), uses)
+    rows.insert(connection, SECRET_USES, uses)
 
 
 def facts(connection: sa.Connection, amphora_id: str) -> Facts | None:
     """Give all that is known of an amphora, None for one that nobody ever named."""
-    row = connection.execute(sa.select(AMPHORAE).where(AMPHORAE.c.amphora_id == amphora_id)).mappings().first()
+    row = rows.find(connection, AMPHORAE, amphora_id=amphora_id).mappings().first()
     orders = {
         Purpose(item["purpose"]): _stored(item)
-        for item in connection.execute(sa.select(ORDERS).where(ORDERS.c.amphora_id == amphora_id)).mappings()
+        for item in rows.find(connection, ORDERS, amphora_id=amphora_id).mappings()
     }
     if row is None and not orders:
         return None
@@ -146,26 +143,25 @@ def _stored(row: Any) -> Stored[Any]:
 
 
 def _ports(connection: sa.Connection, amphora_id: str) -> dict[PortId, Port]:
-    bodies = connection.scalars(sa.select(PORTS.c.body).where(PORTS.c.amphora_id == amphora_id))
+    bodies = rows.find(connection, PORTS, PORTS.c.body, amphora_id=amphora_id).scalars()
     ports = [msgspec.msgpack.decode(body, type=Port) for body in bodies]
     return {port.id: port for port in ports}
 
 
 def _attached(connection: sa.Connection, amphora_id: str) -> frozenset[PortId]:
-    found = connection.scalars(sa.select(ATTACHMENTS.c.port_id).where(ATTACHMENTS.c.amphora_id == amphora_id))
+    found = rows.find(connection, ATTACHMENTS, ATTACHMENTS.c.port_id, amphora_id=amphora_id).scalars()
     return frozenset(PortId(port_id) for port_id in found)
 
 
 def add_attachments(connection: sa.Connection, amphora_id: str, port_ids: Iterable[str]) -> None:
     port_ids = list(port_ids)
     remove_attachments(connection, amphora_id, port_ids)
-    for port_id in port_ids:
-        connection.execute(sa.insert(ATTACHMENTS).values(amphora_id=amphora_id, port_id=port_id))
+    rows.insert(connection, ATTACHMENTS, [{"amphora_id": amphora_id, "port_id": port_id} for port_id in port_ids])
 
 
 def remove_attachments(connection: sa.Connection, amphora_id: str, port_ids: Iterable[str]) -> None:
-    of = (ATTACHMENTS.c.amphora_id == amphora_id, ATTACHMENTS.c.port_id.in_(list(port_ids)))
-    connection.execute(sa.delete(ATTACHMENTS).where(*of))
+    for port_id in port_ids:
+        rows.delete(connection, ATTACHMENTS, amphora_id=amphora_id, port_id=port_id)
 
 
 def unfinished(connection: sa.Connection) -> list[str]:
@@ -188,7 +184,7 @@ def certified_until(connection: sa.Connection, end: datetime) -> frozenset[str]:
 
 def count_by_stage(connection: sa.Connection) -> dict[str, int]:
     """Give how many amphorae are at each stage, the deleted left out."""
-    rows = connection.execute(
+    counts = connection.execute(
         sa.select(AMPHORAE.c.stage, sa.func.count()).where(AMPHORAE.c.stage != Stage.DELETED).group_by(AMPHORAE.c.stage)
     )
-    return {str(stage): int(count) for stage, count in rows}
+    return {str(stage): int(count) for stage, count in counts}

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from actium_health.operating_status import Kind
 from actium_health.read_model import tables
-from actium_shared import streams
+from actium_shared import rows, streams
 from actium_shared.event_store import Recorded
 from actium_shared.events.amphora import AmphoraBooted, AmphoraDeleted
 from actium_shared.events.appliance import (
@@ -46,6 +46,10 @@ COMPUTE = streams.events_of("compute")
 
 Row = Mapping[str, Any]
 
+_OVERTAKEN = sa.delete(tables.bundles).where(
+    tables.bundles.c.appliance_id == sa.bindparam("appliance"), tables.bundles.c.bundle < sa.bindparam("newest")
+)
+
 
 def project(connection: sa.Connection, item: Recorded) -> None:
     """Apply one commit."""
@@ -73,7 +77,7 @@ def _load_balancer_updated(connection: sa.Connection, event: LoadBalancerUpdated
 
 def _load_balancer_gone(connection: sa.Connection, event: LoadBalancerDeletionRequested | LoadBalancerDeleted) -> None:
     for table in (tables.objects, tables.statuses, tables.records, tables.totals, tables.placements, tables.bundles):
-        connection.execute(sa.delete(table).where(table.c.load_balancer_id == event.load_balancer_id))
+        rows.delete(connection, table, load_balancer_id=event.load_balancer_id)
 
 
 def _listener_created(connection: sa.Connection, event: ListenerCreated) -> None:
@@ -141,12 +145,8 @@ def _admitted(connection: sa.Connection, event: LoadBalancerAdmitted) -> None:
 
 
 def _released(connection: sa.Connection, event: LoadBalancerReleased) -> None:
-    table = tables.placements
-    connection.execute(
-        sa.delete(table).where(
-            table.c.load_balancer_id == event.load_balancer_id, table.c.appliance_id == event.appliance_id
-        )
-    )
+    key = {"load_balancer_id": event.load_balancer_id, "appliance_id": event.appliance_id}
+    rows.delete(connection, tables.placements, **key)
 
 
 def _bundle_cut(connection: sa.Connection, event: BundleCut) -> None:
@@ -160,15 +160,12 @@ def _bundle_cut(connection: sa.Connection, event: BundleCut) -> None:
 
 
 def _bundle_applied(connection: sa.Connection, event: BundleApplied) -> None:
-    table = tables.bundles
-    connection.execute(
-        sa.delete(table).where(table.c.appliance_id == event.appliance_id, table.c.bundle < event.bundle)
-    )
+    connection.execute(_OVERTAKEN, {"appliance": event.appliance_id, "newest": event.bundle})
 
 
 def _appliance_retired(connection: sa.Connection, event: ApplianceRetired) -> None:
     for table in (tables.bundles, tables.placements):
-        connection.execute(sa.delete(table).where(table.c.appliance_id == event.appliance_id))
+        rows.delete(connection, table, appliance_id=event.appliance_id)
 
 
 def _appointed(connection: sa.Connection, event: AmphoraAppointed) -> None:
@@ -185,8 +182,7 @@ def _booted(connection: sa.Connection, event: AmphoraBooted) -> None:
 
 def _deleted(connection: sa.Connection, event: AmphoraDeleted) -> None:
     _put_amphora(connection, event.amphora_id, event.appliance_id, {"deleted": True})
-    table = tables.totals
-    connection.execute(sa.update(table).where(table.c.amphora_id == event.amphora_id).values(active_connections=0))
+    rows.update(connection, tables.totals, {"active_connections": 0}, amphora_id=event.amphora_id)
 
 
 # -- what was recorded
@@ -194,8 +190,8 @@ def _deleted(connection: sa.Connection, event: AmphoraDeleted) -> None:
 
 def _statuses_changed(connection: sa.Connection, event: OperatingStatusChanged) -> None:
     table = tables.objects
-    found = sa.select(table.c.kind, table.c.id).where(table.c.load_balancer_id == event.load_balancer_id)
-    exist = {(row.kind, row.id) for row in connection.execute(found)}
+    found = rows.find(connection, table, table.c.kind, table.c.id, load_balancer_id=event.load_balancer_id)
+    exist = {(row.kind, row.id) for row in found}
     for change in event.changes:
         if (change.kind, change.id) in exist:
             values = {"load_balancer_id": event.load_balancer_id, "operating_status": change.operating_status}
@@ -225,33 +221,28 @@ def _put_object(
 
 
 def _change_object(connection: sa.Connection, kind: Kind, about: str, **values: object) -> None:
-    table = tables.objects
-    connection.execute(sa.update(table).where(table.c.kind == kind, table.c.id == about).values(**values))
+    rows.update(connection, tables.objects, values, kind=kind, id=about)
 
 
 def _remove_object(connection: sa.Connection, kind: Kind, about: str) -> None:
     for table in (tables.objects, tables.statuses):
-        connection.execute(sa.delete(table).where(table.c.kind == kind, table.c.id == about))
+        rows.delete(connection, table, kind=kind, id=about)
 
 
 def _put_amphora(connection: sa.Connection, amphora_id: str, appliance_id: str, changed: Row) -> None:
-    table = tables.amphorae
-    known = sa.update(table).where(table.c.id == amphora_id).values(appliance_id=appliance_id, **changed)
-    if connection.execute(known).rowcount == 0:
-        new = {"dismissed": False, "deleted": False, "key_version": 0, **changed}
-        connection.execute(sa.insert(table).values(id=amphora_id, appliance_id=appliance_id, **new))
+    known = {"appliance_id": appliance_id, **changed}
+    if not rows.update(connection, tables.amphorae, known, id=amphora_id):
+        new = {"id": amphora_id, "dismissed": False, "deleted": False, "key_version": 0, **known}
+        rows.insert(connection, tables.amphorae, new)
 
 
 def _lives(connection: sa.Connection, load_balancer_id: str) -> bool:
-    table = tables.objects
-    found = sa.select(table.c.id).where(table.c.kind == Kind.LOAD_BALANCER, table.c.id == load_balancer_id)
-    return connection.execute(found).first() is not None
+    found = rows.find(connection, tables.objects, kind=Kind.LOAD_BALANCER, id=load_balancer_id)
+    return found.first() is not None
 
 
 def _upsert(connection: sa.Connection, table: sa.Table, key: Row, values: Row) -> None:
-    same = [table.c[name] == value for name, value in key.items()]
-    if connection.execute(sa.update(table).where(*same).values(**values)).rowcount == 0:
-        connection.execute(sa.insert(table).values(**key, **values))
+    rows.put(connection, table, values, **key)
 
 
 _PROJECTIONS: Mapping[type[Event], Callable[[sa.Connection, Any], None]] = {

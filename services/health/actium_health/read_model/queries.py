@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from actium_health.operating_status import Key, Kind, Node, Tree
 from actium_health.read_model.projections import PLANNER
 from actium_health.read_model.tables import amphorae, bundles, objects, placements, positions, records, statuses
+from actium_shared import rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +57,8 @@ def amphora(connection: sa.Connection, amphora_id: str) -> KnownAmphora | None:
 
 
 def load_balancers_of(connection: sa.Connection, appliance_id: str) -> list[str]:
-    found = sa.select(placements.c.load_balancer_id).where(placements.c.appliance_id == appliance_id)
-    return [str(key) for key in connection.scalars(found)]
+    found = rows.find(connection, placements, placements.c.load_balancer_id, appliance_id=appliance_id)
+    return [str(key) for key in found.scalars()]
 
 
 def all_load_balancers(connection: sa.Connection) -> list[str]:
@@ -66,30 +67,36 @@ def all_load_balancers(connection: sa.Connection) -> list[str]:
 
 def case(connection: sa.Connection, load_balancer_id: str) -> Case | None:
     """Give what is known of a load balancer, None when there is no such one (any more)."""
-    tree = _tree(connection.execute(sa.select(objects).where(objects.c.load_balancer_id == load_balancer_id)))
+    tree = _tree(rows.find(connection, objects, load_balancer_id=load_balancer_id))
     if tree is None:
         return None
-    appliance_id = connection.scalar(
-        sa.select(placements.c.appliance_id).where(placements.c.load_balancer_id == load_balancer_id)
-    )
-    mine = statuses.c.load_balancer_id == load_balancer_id
+    appliance_id = _appliance(connection, load_balancer_id)
+    recorded = rows.find(connection, statuses, load_balancer_id=load_balancer_id)
+    sequence = rows.find(connection, records, records.c.sequence, load_balancer_id=load_balancer_id).scalar()
     return Case(
         tree=tree,
-        recorded={
-            (row.kind, row.id): row.operating_status for row in connection.execute(sa.select(statuses).where(mine))
-        },
-        sequence=connection.scalar(sa.select(records.c.sequence).where(records.c.load_balancer_id == load_balancer_id))
-        or 0,
+        recorded={(row.kind, row.id): row.operating_status for row in recorded},
+        sequence=sequence or 0,
         amphora_ids=_in_service(connection, appliance_id),
         held=_held(connection, appliance_id, load_balancer_id),
         # Last, so that it is never behind the tree: who reads our commit waits for it.
-        planner_position=connection.scalar(sa.select(positions.c.sequence).where(positions.c.stream == PLANNER)) or 0,
+        planner_position=rows.find(connection, positions, positions.c.sequence, stream=PLANNER).scalar() or 0,
     )
 
 
-def _tree(rows: Iterable[Any]) -> Tree | None:
+def in_service(connection: sa.Connection, load_balancer_id: str) -> tuple[str, ...]:
+    """Give the amphorae whose reports tell of this load balancer."""
+    return _in_service(connection, _appliance(connection, load_balancer_id))
+
+
+def _appliance(connection: sa.Connection, load_balancer_id: str) -> str | None:
+    found = rows.find(connection, placements, placements.c.appliance_id, load_balancer_id=load_balancer_id)
+    return None if (appliance_id := found.scalar()) is None else str(appliance_id)
+
+
+def _tree(found: Iterable[Any]) -> Tree | None:
     nodes: dict[str, list[Node]] = {kind: [] for kind in Kind}
-    for row in rows:
+    for row in found:
         node = Node(
             kind=Kind(row.kind),
             id=row.id,
@@ -110,14 +117,11 @@ def _tree(rows: Iterable[Any]) -> Tree | None:
 
 
 def _in_service(connection: sa.Connection, appliance_id: str | None) -> tuple[str, ...]:
-    found = sa.select(amphorae.c.id).where(
-        amphorae.c.appliance_id == appliance_id, sa.not_(amphorae.c.dismissed), sa.not_(amphorae.c.deleted)
-    )
-    return tuple(connection.scalars(found))
+    key = {"appliance_id": appliance_id, "dismissed": False, "deleted": False}
+    return tuple(rows.find(connection, amphorae, amphorae.c.id, **key).scalars())
 
 
 def _held(connection: sa.Connection, appliance_id: str | None, load_balancer_id: str) -> dict[int, int]:
-    found = sa.select(bundles.c.bundle, bundles.c.generation).where(
-        bundles.c.appliance_id == appliance_id, bundles.c.load_balancer_id == load_balancer_id
-    )
-    return {int(bundle): int(generation) for bundle, generation in connection.execute(found)}
+    numbers = (bundles.c.bundle, bundles.c.generation)
+    found = rows.find(connection, bundles, *numbers, appliance_id=appliance_id, load_balancer_id=load_balancer_id)
+    return {int(row.bundle): int(row.generation) for row in found}

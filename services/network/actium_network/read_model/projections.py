@@ -15,7 +15,7 @@ from actium_network.read_model.tables import (
     SUBNETS,
     VIPS,
 )
-from actium_shared import streams
+from actium_shared import rows, streams
 from actium_shared.commands.network import ReleaseVip, SettlePorts
 from actium_shared.event_store import Recorded
 from actium_shared.events.load_balancer import LoadBalancerCreated, LoadBalancerDeleted
@@ -81,8 +81,7 @@ def _project(connection: sa.Connection, event: Event, item: Recorded) -> None:
         case LoadBalancerCreated(load_balancer_id=load_balancer_id):
             _upsert(connection, LOAD_BALANCERS, {"load_balancer_id": load_balancer_id}, {})
         case LoadBalancerDeleted(load_balancer_id=load_balancer_id):
-            of = LOAD_BALANCERS.c.load_balancer_id == load_balancer_id
-            connection.execute(sa.delete(LOAD_BALANCERS).where(of))
+            rows.delete(connection, LOAD_BALANCERS, load_balancer_id=load_balancer_id)
         case _:
             pass  # the planner's stream tells much that does not matter here
 
@@ -121,16 +120,12 @@ def _vip_released(connection: sa.Connection, event: VipReleased, *, at_epoch_s: 
 def _ports_settled(connection: sa.Connection, event: PortsSettled, item: Recorded) -> None:
     # Ports that failed earlier and not in this commit are wished for no more, or stand now.
     still = [told.port_id for told in item.commit.events if isinstance(told, PortFailed)]
-    of = (PORTS.c.amphora_id == event.amphora_id, PORTS.c.state == "failed", PORTS.c.port_id.not_in(still))
-    connection.execute(sa.delete(PORTS).where(*of))
+    failed = rows.find(connection, PORTS, PORTS.c.port_id, amphora_id=event.amphora_id, state="failed").scalars()
+    for port_id in set(failed).difference(still):
+        rows.delete(connection, PORTS, port_id=port_id)
     _upsert(connection, SETTLEMENTS, {"amphora_id": event.amphora_id}, {"revision": event.revision})
     queries.forget_order(connection, SettlePorts.TYPE, event.amphora_id, up_to=event.revision)
 
 
 def _upsert(connection: sa.Connection, table: sa.Table, key: Mapping[str, str], values: Mapping[str, object]) -> None:
-    conditions = [table.c[name] == value for name, value in key.items()]
-    if values and connection.execute(sa.update(table).where(*conditions).values(values)).rowcount:
-        return
-    if not values and connection.scalar(sa.select(sa.literal(1)).where(*conditions)):
-        return
-    connection.execute(sa.insert(table).values({**key, **values}))
+    rows.put(connection, table, values, **key)

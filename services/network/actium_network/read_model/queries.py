@@ -19,7 +19,7 @@ from actium_network.read_model.tables import (
     SUBNETS,
     VIPS,
 )
-from actium_shared import streams
+from actium_shared import rows, streams
 from actium_shared.codec import CODEC
 from actium_shared.errors import UnreadableError
 from actium_shared.events.network import Network, Port
@@ -29,6 +29,20 @@ from actium_shared.wishes import Vip
 
 Kept = Mapping[SubnetId, frozenset[str]]
 """Addresses of the world's own, by subnet: the services', the host's."""
+
+
+SEPARATOR = " "
+
+_ADDRESSES_TAKEN = sa.select(sa.func.aggregate_strings(ADDRESSES.c.address, SEPARATOR)).where(
+    ADDRESSES.c.subnet_id == sa.bindparam("subnet")
+)
+"""As one text: there may be thousands, and a row each would cost more than all the rest."""
+
+_ANSWERED = sa.delete(ORDERS).where(
+    ORDERS.c.type == sa.bindparam("order_type"),
+    ORDERS.c.target == sa.bindparam("order_target"),
+    ORDERS.c.number <= sa.bindparam("up_to"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +74,13 @@ class Unclaimed:
 
 def sequence(connection: sa.Connection, subject: str) -> int:
     """Give the sequence of an aggregate's last commit, 0 when it has none."""
-    query = sa.select(AGGREGATES.c.sequence).where(AGGREGATES.c.subject == subject)
-    return int(connection.scalar(query) or 0)
+    return int(rows.find(connection, AGGREGATES, AGGREGATES.c.sequence, subject=subject).scalar() or 0)
 
 
-def newest_network(connection: sa.Connection) -> Position:
-    """Give the place of the newest event about any network."""
-    subjects = AGGREGATES.c.subject.startswith("evt.network.network.", autoescape=True)
-    newest = connection.scalar(sa.select(sa.func.max(AGGREGATES.c.sequence)).where(subjects))
-    return Position(streams.events_of("network"), int(newest or 0))
+def position_of(connection: sa.Connection, network_id: NetworkId) -> Position:
+    """Give the place of the newest event about a network."""
+    subject = streams.event_subject("network", "network", network_id)
+    return Position(streams.events_of("network"), sequence(connection, subject))
 
 
 def networks(connection: sa.Connection) -> dict[NetworkId, Network]:
@@ -80,10 +92,9 @@ def networks(connection: sa.Connection) -> dict[NetworkId, Network]:
 def network_of(connection: sa.Connection, network_id: NetworkId | None, subnet_id: SubnetId | None) -> NetworkId | None:
     """Give the network that is meant, None where it or that subnet is not known; a subnet says it by itself."""
     if subnet_id is not None:
-        query = sa.select(SUBNETS.c.network_id).where(SUBNETS.c.subnet_id == subnet_id)
+        found = rows.find(connection, SUBNETS, SUBNETS.c.network_id, subnet_id=subnet_id).scalar()
     else:
-        query = sa.select(NETWORKS.c.network_id).where(NETWORKS.c.network_id == network_id)
-    found = connection.scalar(query)
+        found = rows.find(connection, NETWORKS, NETWORKS.c.network_id, network_id=network_id).scalar()
     return None if found is None else NetworkId(found)
 
 
@@ -96,19 +107,19 @@ def space(
     management: bool = False,
 ) -> Space:
     """Give the networks that are named, directly or by subnet, and all their addresses that are taken."""
-    wanted = sa.select(SUBNETS.c.network_id).where(SUBNETS.c.subnet_id.in_([item for item in subnet_ids if item]))
-    conditions = [NETWORKS.c.network_id.in_(wanted), NETWORKS.c.network_id == network_id]
+    wanted = {network_id, *(network_of(connection, None, each) for each in {*subnet_ids} - {None})} - {None}
+    bodies = [rows.find(connection, NETWORKS, NETWORKS.c.body, network_id=each).scalar() for each in wanted]
     if management:
-        conditions.append(NETWORKS.c.role == MANAGEMENT)
-    rows = connection.scalars(sa.select(NETWORKS.c.body).where(sa.or_(*conditions)).order_by(NETWORKS.c.network_id))
-    found = tuple(map(_network, rows))
+        bodies += rows.find(connection, NETWORKS, NETWORKS.c.body, role=MANAGEMENT).scalars()
+    by_id = {network.id: network for network in map(_network, filter(None, bodies))}
+    found = tuple(by_id[each] for each in sorted(by_id))
     subnets = [subnet.id for network in found for subnet in network.subnets]
     return Space(networks=found, taken={subnet: _taken(connection, subnet, kept) for subnet in subnets})
 
 
 def reservation(connection: sa.Connection, load_balancer_id: LoadBalancerId) -> Reservation | None:
     """Give what is known of a load balancer's VIP."""
-    row = connection.execute(sa.select(VIPS).where(VIPS.c.load_balancer_id == load_balancer_id)).one_or_none()
+    row = rows.find(connection, VIPS, load_balancer_id=load_balancer_id).one_or_none()
     if row is None:
         return None
     return Reservation(
@@ -130,30 +141,28 @@ def claim_vip(
     """Promise addresses before they are on the log: whatever becomes of the append, nobody else gets them meanwhile."""
     first, *additional = vips
     forget_vip(connection, load_balancer_id)
-    connection.execute(
-        sa.insert(VIPS).values(
-            load_balancer_id=load_balancer_id,
-            state="claimed",
-            project_id=project_id,
-            body=msgspec.msgpack.encode(first),
-            additional=msgspec.msgpack.encode(additional),
-            asked_at_epoch_s=now.timestamp(),
-        )
-    )
+    values = {
+        "load_balancer_id": load_balancer_id,
+        "state": "claimed",
+        "project_id": project_id,
+        "body": msgspec.msgpack.encode(first),
+        "additional": msgspec.msgpack.encode(additional),
+        "asked_at_epoch_s": now.timestamp(),
+    }
+    rows.insert(connection, VIPS, values)
     for vip in vips:
         take_address(connection, vip.subnet_id, vip.address, port_id=vip.port_id)
 
 
 def touch_vip(connection: sa.Connection, load_balancer_id: LoadBalancerId, *, now: datetime) -> None:
     """Note that the reservation was asked for again: its time begins anew."""
-    of = VIPS.c.load_balancer_id == load_balancer_id
-    connection.execute(sa.update(VIPS).where(of).values(asked_at_epoch_s=now.timestamp()))
+    rows.update(connection, VIPS, {"asked_at_epoch_s": now.timestamp()}, load_balancer_id=load_balancer_id)
 
 
 def forget_vip(connection: sa.Connection, load_balancer_id: LoadBalancerId) -> None:
     """Take a load balancer's row and the addresses of all its VIPs away."""
     known = reservation(connection, load_balancer_id)
-    connection.execute(sa.delete(VIPS).where(VIPS.c.load_balancer_id == load_balancer_id))
+    rows.delete(connection, VIPS, load_balancer_id=load_balancer_id)
     if known is not None and known.vip is not None:
         for vip in (known.vip, *known.additional_vips):
             free_address(connection, vip.port_id)
@@ -177,25 +186,25 @@ def unclaimed_vips(connection: sa.Connection, *, asked_before: datetime) -> list
 
 def ports_of(connection: sa.Connection, amphora_id: str) -> dict[PortId, StoredPort]:
     """Give all ports of one amphora, whatever their state."""
-    return {row.port_id: row for row in _ports(connection, PORTS.c.amphora_id == amphora_id)}
+    return {row.port_id: row for row in _ports(connection, amphora_id=amphora_id)}
 
 
 def all_ports(connection: sa.Connection) -> list[StoredPort]:
     """Give every port that is known."""
-    return _ports(connection, sa.true())
+    return _ports(connection)
 
 
 def put_port(connection: sa.Connection, amphora_id: str, port: Port, *, state: str) -> None:
     """Note a port with its address: `wanted` before it is made, so that a repeat makes the same, `created` after."""
-    connection.execute(sa.delete(PORTS).where(PORTS.c.port_id == port.id))
+    rows.delete(connection, PORTS, port_id=port.id)
     values = {"port_id": port.id, "amphora_id": amphora_id, "state": state, "body": msgspec.msgpack.encode(port)}
-    connection.execute(sa.insert(PORTS).values(values))
+    rows.insert(connection, PORTS, values)
     take_address(connection, port.subnet_id, port.address, port_id=port.id)
 
 
 def forget_port(connection: sa.Connection, port_id: PortId) -> None:
     """Take a port's row and address away."""
-    connection.execute(sa.delete(PORTS).where(PORTS.c.port_id == port_id))
+    rows.delete(connection, PORTS, port_id=port_id)
     free_address(connection, port_id)
 
 
@@ -207,46 +216,40 @@ def take_address(connection: sa.Connection, subnet_id: SubnetId, address: str, *
         sqlalchemy.exc.IntegrityError: it is somebody else's.
     """
     free_address(connection, port_id)
-    connection.execute(sa.insert(ADDRESSES).values(subnet_id=subnet_id, address=address, port_id=port_id))
+    rows.insert(connection, ADDRESSES, {"subnet_id": subnet_id, "address": address, "port_id": port_id})
 
 
 def free_address(connection: sa.Connection, port_id: PortId) -> None:
     """Note that a port has no address any more."""
-    connection.execute(sa.delete(ADDRESSES).where(ADDRESSES.c.port_id == port_id))
+    rows.delete(connection, ADDRESSES, port_id=port_id)
 
 
 def settled_revision(connection: sa.Connection, amphora_id: str) -> int:
     """Give the newest revision of an amphora's ports that is on the log, 0 when there is none."""
-    query = sa.select(SETTLEMENTS.c.revision).where(SETTLEMENTS.c.amphora_id == amphora_id)
-    return int(connection.scalar(query) or 0)
+    return int(rows.find(connection, SETTLEMENTS, SETTLEMENTS.c.revision, amphora_id=amphora_id).scalar() or 0)
 
 
 def store_order(
     connection: sa.Connection, order: Order, *, number: int, correlation_id: str, traceparent: str | None
 ) -> None:
     """Keep an order until it is answered on the log; an older one of its target is replaced, a newer one stays."""
-    of = sa.and_(ORDERS.c.type == order.TYPE, ORDERS.c.target == order.target)
-    if (stored := connection.scalar(sa.select(ORDERS.c.number).where(of))) is not None:
-        if stored >= number:
-            return
-        connection.execute(sa.delete(ORDERS).where(of))
-    connection.execute(
-        sa.insert(ORDERS).values(
-            type=order.TYPE,
-            target=order.target,
-            number=number,
-            version=order.VERSION,
-            body=CODEC.encode(order),
-            correlation_id=correlation_id,
-            traceparent=traceparent,
-        )
-    )
+    key = {"type": order.TYPE, "target": order.target}
+    stored = rows.find(connection, ORDERS, ORDERS.c.number, **key).scalar()
+    if stored is not None and stored >= number:
+        return
+    values = {
+        "number": number,
+        "version": order.VERSION,
+        "body": CODEC.encode(order),
+        "correlation_id": correlation_id,
+        "traceparent": traceparent,
+    }
+    rows.put(connection, ORDERS, values, **key)
 
 
 def stored_order(connection: sa.Connection, order_type: str, target: str) -> StoredOrder | None:
     """Give the order of that type that waits for its answer."""
-    query = sa.select(ORDERS).where(ORDERS.c.type == order_type, ORDERS.c.target == target)
-    row = connection.execute(query).one_or_none()
+    row = rows.find(connection, ORDERS, type=order_type, target=target).one_or_none()
     if row is None:
         return None
     order = CODEC.decode(row.type, row.version, row.body)
@@ -257,13 +260,12 @@ def stored_order(connection: sa.Connection, order_type: str, target: str) -> Sto
 
 def order_targets(connection: sa.Connection, order_type: str) -> list[str]:
     """Give the targets for which an order waits."""
-    return list(connection.scalars(sa.select(ORDERS.c.target).where(ORDERS.c.type == order_type)))
+    return list(rows.find(connection, ORDERS, ORDERS.c.target, type=order_type).scalars())
 
 
 def forget_order(connection: sa.Connection, order_type: str, target: str, *, up_to: int) -> None:
     """Take away the order that is answered."""
-    of = (ORDERS.c.type == order_type, ORDERS.c.target == target, ORDERS.c.number <= up_to)
-    connection.execute(sa.delete(ORDERS).where(*of))
+    connection.execute(_ANSWERED, {"order_type": order_type, "order_target": target, "up_to": up_to})
 
 
 def _network(body: bytes) -> Network:
@@ -271,17 +273,17 @@ def _network(body: bytes) -> Network:
 
 
 def _taken(connection: sa.Connection, subnet_id: SubnetId, kept: Kept) -> frozenset[str]:
-    rows = connection.scalars(sa.select(ADDRESSES.c.address).where(ADDRESSES.c.subnet_id == subnet_id))
-    return frozenset(rows) | kept.get(subnet_id, frozenset())
+    text = connection.scalar(_ADDRESSES_TAKEN, {"subnet": subnet_id}) or ""
+    return frozenset(filter(None, text.split(SEPARATOR))) | kept.get(subnet_id, frozenset())
 
 
-def _ports(connection: sa.Connection, which: sa.ColumnElement[bool]) -> list[StoredPort]:
-    rows = connection.execute(sa.select(PORTS.c.port_id, PORTS.c.state, PORTS.c.body).where(which))
+def _ports(connection: sa.Connection, **of: str) -> list[StoredPort]:
+    found = rows.find(connection, PORTS, PORTS.c.port_id, PORTS.c.state, PORTS.c.body, **of)
     return [
         StoredPort(
             port_id=PortId(port_id),
             state=state,
             port=None if body is None else msgspec.msgpack.decode(body, type=Port),
         )
-        for port_id, state, body in rows
+        for port_id, state, body in found
     ]

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from actium_planner.validation.changes import apply_changes
 from actium_planner.validation.grammar import URL, matches, one_of, within
-from actium_planner.validation.listener import HasPool, validate_protocols
+from actium_planner.validation.listener import HasPool, validate_pool
 from actium_planner.validation.refusals import Refusals, invalid, missing, unsupported
 from actium_shared.commands.planner import L7PolicyChanges
 from actium_shared.ids import PoolId
@@ -103,6 +103,6 @@ def _redirect_pool(policy: L7Policy, listener: Listener, pools: Mapping[PoolId, 
     if held is None:
         yield missing("Pool", policy.redirect_pool_id)
         return
-    refusal = validate_protocols(listener, held.pool, field=POOL_TARGET)
+    refusal = validate_pool(listener, held.pool, field=POOL_TARGET)
     if refusal is not None:
         yield refusal

@@ -54,6 +54,9 @@ TLS_HEADERS = frozenset(
     }
 )
 HEADERS_OF = {"HTTP": HEADERS, TERMINATED: HEADERS | TLS_HEADERS}
+"""Those that read what they pass on."""
+
+COOKIES = frozenset({"HTTP_COOKIE", "APP_COOKIE"})
 TIMEOUTS_MS = {
     "timeout_client_data": "timeout_client_data_ms",
     "timeout_member_connect": "timeout_member_connect_ms",
@@ -91,14 +94,24 @@ def _refusals(
     yield from _port_clash(listener, others)
 
 
-def validate_protocols(listener: Listener, pool: Pool, *, field: str = "protocol") -> Rejected | None:
+def validate_pool(listener: Listener, pool: Pool, *, field: str = "protocol") -> Rejected | None:
     """Give the refusal when the listener cannot send to such a pool."""
-    if pool.protocol in POOL_PROTOCOLS[listener.protocol]:
-        return None
-    return invalid(
-        f"The pool protocol '{pool.protocol}' is invalid while the listener protocol is '{listener.protocol}'.",
-        field=field,
-    )
+    return next(_unfit(listener, pool, field), None)
+
+
+def _unfit(listener: Listener, pool: Pool, field: str) -> Refusals:
+    if pool.protocol not in POOL_PROTOCOLS[listener.protocol]:
+        yield invalid(
+            f"The pool protocol '{pool.protocol}' is invalid while the listener protocol is '{listener.protocol}'.",
+            field=field,
+        )
+    persistence = pool.session_persistence
+    if persistence is not None and persistence.type in COOKIES and listener.protocol not in HEADERS_OF:
+        yield invalid(
+            f"A listener of protocol {listener.protocol} reads no cookies, so it cannot use pool {pool.id} with "
+            f"session_persistence of type {persistence.type}; SOURCE_IP is possible.",
+            field="session_persistence.type",
+        )
 
 
 def _numbers(listener: Listener) -> Refusals:
@@ -115,7 +128,7 @@ def _default_pool(listener: Listener, pools: Mapping[PoolId, HasPool]) -> Refusa
     if held is None:
         yield missing("Pool", listener.default_pool_id)
         return
-    refusal = validate_protocols(listener, held.pool)
+    refusal = validate_pool(listener, held.pool)
     if refusal is not None:
         yield refusal
 

@@ -1,11 +1,12 @@
 """Pools: protocols and algorithms, how clients are kept on a member, TLS to members, and default pools."""
 
 import re
+from collections.abc import Iterable
 
 from actium_planner.validation import tls
 from actium_planner.validation.addresses import parsed
 from actium_planner.validation.grammar import matches, one_of, within
-from actium_planner.validation.listener import validate_protocols
+from actium_planner.validation.listener import validate_pool
 from actium_planner.validation.refusals import NO_SCTP, Refusals, conflict, invalid, unsupported
 from actium_shared.message import Rejected
 from actium_shared.wishes import Listener, Pool, SessionPersistence
@@ -25,7 +26,13 @@ def validate_as_default(pool: Pool, listener: Listener) -> Rejected | None:
     """Give the refusal, or nothing when the pool may become the listener's default."""
     if listener.default_pool_id is not None:
         return conflict(f"Listener {listener.id} already has a default pool.", field="listener_id")
-    return validate_protocols(listener, pool)
+    return validate_pool(listener, pool)
+
+
+def validate_in_use(pool: Pool, listeners: Iterable[Listener]) -> Rejected | None:
+    """Give the refusal, or nothing when the listeners whose default the pool is can go on with it."""
+    users = sorted((each for each in listeners if each.default_pool_id == pool.id), key=lambda each: each.id)
+    return next((refusal for each in users if (refusal := validate_pool(each, pool)) is not None), None)
 
 
 def _refusals(pool: Pool) -> Refusals:

@@ -21,6 +21,7 @@ from actium_shared.ids import (
     SecretRef,
 )
 from actium_shared.message import Command
+from actium_shared.proposals import ObjectStatus, PackedCommand
 from actium_shared.wishes import (
     HealthMonitor,
     L7Policy,
@@ -75,6 +76,42 @@ class DeleteLoadBalancer(LoadBalancerCommand, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "loadbalancer.delete"
 
     cascade: bool = False
+
+
+class FailOverLoadBalancer(LoadBalancerCommand, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "loadbalancer.fail-over"
+
+
+class Propose(LoadBalancerCommand, frozen=True, kw_only=True):
+    """
+    Is this wish allowed, for a load balancer that another vendor's driver serves? Then the driver is asked, too.
+
+    Whoever asks says by `SettleProposal` what the driver answered; after `timeout_s` the proposal lapses.
+    """
+
+    TYPE: ClassVar[str] = "loadbalancer.propose"
+
+    proposal_id: str
+    command: PackedCommand
+    timeout_s: float = 60.0
+
+
+class SettleProposal(LoadBalancerCommand, frozen=True, kw_only=True):
+    """The driver took the change; or it did not (`reason`), or what it had made of a lapsed one is undone."""
+
+    TYPE: ClassVar[str] = "loadbalancer.settle-proposal"
+
+    proposal_id: str
+    accepted: bool
+    reason: str = ""
+
+
+class ReportStatus(LoadBalancerCommand, frozen=True, kw_only=True):
+    """What another vendor's driver says of a load balancer of its own and of what is in it."""
+
+    TYPE: ClassVar[str] = "loadbalancer.report-status"
+
+    statuses: tuple[ObjectStatus, ...]
 
 
 class CreateListener(LoadBalancerCommand, frozen=True, kw_only=True):
@@ -318,6 +355,10 @@ COMMANDS = (
     CreateLoadBalancer,
     UpdateLoadBalancer,
     DeleteLoadBalancer,
+    FailOverLoadBalancer,
+    Propose,
+    SettleProposal,
+    ReportStatus,
     CreateListener,
     UpdateListener,
     DeleteListener,

@@ -15,7 +15,6 @@ from actium_compute.amphora_drivers.haproxy import words
 from actium_compute.amphora_drivers.haproxy.interfaces import Plumbing
 from actium_compute.amphora_drivers.haproxy.words import Word
 from actium_shared.commands.compute import ConfigureAmphora
-from actium_shared.ids import SubnetId
 from actium_shared.wishes import Listener, LoadBalancerWish, Member, PoolWish, SessionPersistence
 
 PROTOCOL = "UDP"
@@ -85,6 +84,7 @@ class Check:
     address: Word
     port: int
     interface: str | None
+    mark: int
     delay_s: int
     timeout_s: int
     rise: int
@@ -124,7 +124,7 @@ def datagrams(order: ConfigureAmphora, plumbing: Plumbing) -> Datagrams:
     return Datagrams(
         branches=tuple(branch for item in pairs for branch in _branches(*item, plumbing, marks)),
         pools={words.identifier(pool.pool.id, "pool"): _member_words(pool) for pool in used.values()},
-        checks=tuple(check for pool in used.values() for check in _checks(pool, plumbing.names)),
+        checks=tuple(check for pool in used.values() for check in _checks(pool, plumbing)),
         vip_tables=plumbing.vip_tables,
     )
 
@@ -240,7 +240,7 @@ def _member_words(wish: PoolWish) -> dict[str, str]:
     }
 
 
-def _checks(wish: PoolWish, names: Mapping[SubnetId, str]) -> Iterator[Check]:
+def _checks(wish: PoolWish, plumbing: Plumbing) -> Iterator[Check]:
     monitor = wish.health_monitor
     if monitor is None or not monitor.admin_state_up:
         return
@@ -254,7 +254,8 @@ def _checks(wish: PoolWish, names: Mapping[SubnetId, str]) -> Iterator[Check]:
             kind=kind,
             address=address,
             port=member.monitor_port or member.protocol_port,
-            interface=names[member.subnet_id] if member.subnet_id else None,
+            interface=plumbing.names[member.subnet_id] if member.subnet_id else None,
+            mark=_table(member, plumbing) << TABLE_SHIFT,
             delay_s=max(monitor.delay_s, 1),
             timeout_s=max(monitor.timeout_s, 1),
             rise=max(monitor.max_retries, 1),

@@ -1,6 +1,6 @@
 """What a new load balancer takes from the catalogue: its provider, and its flavor's and zone's data, copied for good."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -19,20 +19,22 @@ NOT_YET: Mapping[str, object] = {"loadbalancer_topology": "ACTIVE_STANDBY", "sri
 """What a flavor may say already, and no amphora can do yet."""
 
 
-def furnish(wish: LoadBalancer, catalogue: CatalogueState) -> LoadBalancer | Rejected:
+def furnish(
+    wish: LoadBalancer, catalogue: CatalogueState, *, providers: Collection[str] = PROVIDERS
+) -> LoadBalancer | Rejected:
     """
-    Give the load balancer as it shall be created, or why not.
+    Give the load balancer as it shall be created, or why not; `providers` are those that are enabled.
 
     A provider that is empty is the flavor's or, without one, ours.
     """
-    flavor = _flavor(wish.flavor_id, catalogue)
+    flavor = _flavor(wish.flavor_id, catalogue, providers)
     if isinstance(flavor, Rejected):
         return flavor
     provider = wish.provider or (flavor[0] if flavor else ACTIUM)
-    zone = _zone(wish.availability_zone, catalogue)
+    zone = _zone(wish.availability_zone, catalogue, providers)
     if isinstance(zone, Rejected):
         return zone
-    refusal = _provider_refusal(provider, flavor, zone)
+    refusal = _provider_refusal(provider, flavor, zone, providers)
     if refusal is not None:
         return refusal
     flavor_data, zone_data = flavor[1] if flavor else {}, zone[1] if zone else {}
@@ -43,7 +45,7 @@ def furnish(wish: LoadBalancer, catalogue: CatalogueState) -> LoadBalancer | Rej
     )
 
 
-def _flavor(flavor_id: str | None, catalogue: CatalogueState) -> Chosen | None | Rejected:
+def _flavor(flavor_id: str | None, catalogue: CatalogueState, providers: Collection[str]) -> Chosen | None | Rejected:
     if flavor_id is None:
         return None
     flavor = catalogue.flavors.get(flavor_id)
@@ -52,11 +54,11 @@ def _flavor(flavor_id: str | None, catalogue: CatalogueState) -> Chosen | None |
     if not flavor.enabled:
         return _unavailable("flavor_id", f"The flavor {flavor.name} ({flavor_id}) is disabled.")
     profile = catalogue.flavor_profiles[flavor.flavor_profile_id]
-    data = provider_data.of_flavor(profile.provider_name, profile.flavor_data)
+    data = provider_data.of_flavor(profile.provider_name, profile.flavor_data, providers=providers)
     return data if isinstance(data, Rejected) else (profile.provider_name, data)
 
 
-def _zone(name: str | None, catalogue: CatalogueState) -> Chosen | None | Rejected:
+def _zone(name: str | None, catalogue: CatalogueState, providers: Collection[str]) -> Chosen | None | Rejected:
     if name is None:
         return None
     zone = catalogue.zones.get(name)
@@ -65,7 +67,7 @@ def _zone(name: str | None, catalogue: CatalogueState) -> Chosen | None | Reject
     if not zone.enabled:
         return _unavailable("availability_zone", f"The availability zone {name} is disabled.")
     profile = catalogue.zone_profiles[zone.availability_zone_profile_id]
-    data = provider_data.of_zone(profile.provider_name, profile.availability_zone_data)
+    data = provider_data.of_zone(profile.provider_name, profile.availability_zone_data, providers=providers)
     return data if isinstance(data, Rejected) else (profile.provider_name, data)
 
 
@@ -73,9 +75,11 @@ def _unavailable(field: str, why: str) -> Rejected:
     return invalid(f"Invalid input for field/attribute {field}. {why}", field=field)
 
 
-def _provider_refusal(provider: str, flavor: Chosen | None, zone: Chosen | None) -> Rejected | None:
-    if not is_ours(provider):
-        detail = f"Provider '{provider}' is not enabled: provider must be one of {', '.join(PROVIDERS)}."
+def _provider_refusal(
+    provider: str, flavor: Chosen | None, zone: Chosen | None, providers: Collection[str]
+) -> Rejected | None:
+    if provider not in providers:
+        detail = f"Provider '{provider}' is not enabled: provider must be one of {', '.join(providers)}."
         return invalid(detail, field="provider")
     for what, chosen in (("flavor", flavor), ("availability zone", zone)):
         if chosen is not None and not same_driver(provider, chosen[0]):
@@ -84,6 +88,8 @@ def _provider_refusal(provider: str, flavor: Chosen | None, zone: Chosen | None)
 
 
 def _not_offered(provider: str, flavor_data: Mapping[str, Any]) -> Rejected | None:
+    if not is_ours(provider):
+        return None
     for name, value in NOT_YET.items():
         if flavor_data.get(name) == value:
             asked = f"the flavor asks for {name} = {value}"

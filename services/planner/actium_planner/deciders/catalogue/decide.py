@@ -1,6 +1,6 @@
 """Is an operator's wish about the catalogue allowed, and what happens then."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Sequence
 from dataclasses import dataclass
 
 from msgspec import UNSET
@@ -16,6 +16,7 @@ from actium_shared.commands import planner as commands
 from actium_shared.events import catalogue as events
 from actium_shared.events.catalogue import CatalogueEvent
 from actium_shared.message import Rejected
+from actium_shared.provider_options import PROVIDERS
 
 Decision = Sequence[CatalogueEvent] | Rejected
 
@@ -31,13 +32,19 @@ class InUse:
 NOTHING_IN_USE = InUse()
 
 
-def decide(command: commands.CatalogueCommand, state: CatalogueState, *, used: InUse = NOTHING_IN_USE) -> Decision:
-    """Give what happens to the catalogue, or why nothing may."""
+def decide(
+    command: commands.CatalogueCommand,
+    state: CatalogueState,
+    *,
+    used: InUse = NOTHING_IN_USE,
+    providers: Collection[str] = PROVIDERS,
+) -> Decision:
+    """Give what happens to the catalogue, or why nothing may; `providers` are those that are enabled."""
     match command:
         case commands.CreateFlavorProfile():
-            return _create_profile(command, state)
+            return _create_profile(command, state, providers)
         case commands.UpdateFlavorProfile():
-            return _update_profile(command, state)
+            return _update_profile(command, state, providers)
         case commands.DeleteFlavorProfile():
             return _delete_profile(command, state)
         case commands.CreateFlavor():
@@ -47,22 +54,26 @@ def decide(command: commands.CatalogueCommand, state: CatalogueState, *, used: I
         case commands.DeleteFlavor():
             return _delete_flavor(command, state, used.flavors)
         case _:
-            return zones.decide(command, state, used.zones)
+            return zones.decide(command, state, used.zones, providers)
 
 
 # -- flavor profiles
 
 
-def _create_profile(command: commands.CreateFlavorProfile, state: CatalogueState) -> Decision:
+def _create_profile(
+    command: commands.CreateFlavorProfile, state: CatalogueState, providers: Collection[str]
+) -> Decision:
     profile = command.flavor_profile
     if profile.id in state.flavor_profiles:
         return []
-    data = provider_data.of_flavor(profile.provider_name, profile.flavor_data)
+    data = provider_data.of_flavor(profile.provider_name, profile.flavor_data, providers=providers)
     refusal = reserved("id", profile.id) or (data if isinstance(data, Rejected) else None)
     return refusal or [events.FlavorProfileCreated(flavor_profile=profile)]
 
 
-def _update_profile(command: commands.UpdateFlavorProfile, state: CatalogueState) -> Decision:
+def _update_profile(
+    command: commands.UpdateFlavorProfile, state: CatalogueState, providers: Collection[str]
+) -> Decision:
     profile = state.flavor_profiles.get(command.flavor_profile_id)
     if profile is None:
         return missing("Flavor Profile", command.flavor_profile_id)
@@ -72,7 +83,7 @@ def _update_profile(command: commands.UpdateFlavorProfile, state: CatalogueState
     changed = apply_changes(profile, changes)
     if changed == profile:
         return []
-    data = provider_data.of_flavor(changed.provider_name, changed.flavor_data)
+    data = provider_data.of_flavor(changed.provider_name, changed.flavor_data, providers=providers)
     return data if isinstance(data, Rejected) else [events.FlavorProfileUpdated(flavor_profile=changed)]
 
 

@@ -1,6 +1,6 @@
 """The half of the catalogue's decisions that is about availability zones and their profiles."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Sequence
 
 from msgspec import UNSET
 
@@ -17,13 +17,15 @@ from actium_shared.message import Rejected
 Decision = Sequence[CatalogueEvent] | Rejected
 
 
-def decide(command: commands.CatalogueCommand, state: CatalogueState, used: Container[str]) -> Decision:
+def decide(
+    command: commands.CatalogueCommand, state: CatalogueState, used: Container[str], providers: Collection[str]
+) -> Decision:
     """Give what happens to zones and their profiles; `used` are the names of zones that load balancers are in."""
     match command:
         case commands.CreateAvailabilityZoneProfile():
-            return _create_profile(command, state)
+            return _create_profile(command, state, providers)
         case commands.UpdateAvailabilityZoneProfile():
-            return _update_profile(command, state)
+            return _update_profile(command, state, providers)
         case commands.DeleteAvailabilityZoneProfile():
             return _delete_profile(command, state)
         case commands.CreateAvailabilityZone():
@@ -39,16 +41,20 @@ def decide(command: commands.CatalogueCommand, state: CatalogueState, used: Cont
 # -- profiles
 
 
-def _create_profile(command: commands.CreateAvailabilityZoneProfile, state: CatalogueState) -> Decision:
+def _create_profile(
+    command: commands.CreateAvailabilityZoneProfile, state: CatalogueState, providers: Collection[str]
+) -> Decision:
     profile = command.availability_zone_profile
     if profile.id in state.zone_profiles:
         return []
-    data = provider_data.of_zone(profile.provider_name, profile.availability_zone_data)
+    data = provider_data.of_zone(profile.provider_name, profile.availability_zone_data, providers=providers)
     refusal = reserved("id", profile.id) or (data if isinstance(data, Rejected) else None)
     return refusal or [events.AvailabilityZoneProfileCreated(availability_zone_profile=profile)]
 
 
-def _update_profile(command: commands.UpdateAvailabilityZoneProfile, state: CatalogueState) -> Decision:
+def _update_profile(
+    command: commands.UpdateAvailabilityZoneProfile, state: CatalogueState, providers: Collection[str]
+) -> Decision:
     profile = state.zone_profiles.get(command.availability_zone_profile_id)
     if profile is None:
         return missing("Availability Zone Profile", command.availability_zone_profile_id)
@@ -58,7 +64,7 @@ def _update_profile(command: commands.UpdateAvailabilityZoneProfile, state: Cata
     changed = apply_changes(profile, changes)
     if changed == profile:
         return []
-    data = provider_data.of_zone(changed.provider_name, changed.availability_zone_data)
+    data = provider_data.of_zone(changed.provider_name, changed.availability_zone_data, providers=providers)
     if isinstance(data, Rejected):
         return data
     return [events.AvailabilityZoneProfileUpdated(availability_zone_profile=changed)]

@@ -1,13 +1,16 @@
 """What is true of one load balancer; how events change it is in `evolve`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from immutables import Map
 from msgspec.structs import replace
 
-from actium_shared.ids import ApplianceId, L7PolicyId, L7RuleId, ListenerId, MemberId, PoolId, SubnetId
+from actium_shared.events.load_balancer import LoadBalancerEvent
+from actium_shared.ids import ApplianceId, L7PolicyId, L7RuleId, ListenerId, MemberId, PoolId, ProjectId, SubnetId
+from actium_shared.proposals import ObjectStatus, PackedCommand
+from actium_shared.provider_options import is_ours
 from actium_shared.wishes import (
     HealthMonitor,
     L7Policy,
@@ -46,6 +49,36 @@ class L7PolicyState:
     rules: Map[L7RuleId, L7Rule] = field(default_factory=Map)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A wish that another vendor's driver is asked about. `reported` is what that driver says meanwhile."""
+
+    id: str
+    provider: str
+    project_id: ProjectId
+    command: PackedCommand
+    deadline_at: datetime
+    growth: Mapping[str, int]
+    flavor_id: str | None = None
+    availability_zone: str | None = None
+    lapsed: bool = False
+    reported: tuple[ObjectStatus, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """
+    What another vendor's driver has said of its objects, by id, since the last wish (of traffic: ever).
+
+    `leaving` are objects that shall go and that it has not called gone yet; `due_at` is when it should have spoken.
+    """
+
+    provisioning: Map[str, str] = field(default_factory=Map)
+    operating: Map[str, str] = field(default_factory=Map)
+    leaving: Map[str, LoadBalancerEvent] = field(default_factory=Map)
+    due_at: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class LoadBalancerState:
     """
@@ -69,6 +102,15 @@ class LoadBalancerState:
     delete_by: datetime | None = None
     withdrawn: bool = False
     deleted: bool = False
+    proposal: Proposal | None = None
+    settled: str = ""
+    """The last proposal that was settled, so that a repeated settlement is recognised."""
+    reported: Reported = field(default_factory=Reported)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether amphorae of ours carry it."""
+        return self.load_balancer is None or is_ours(self.load_balancer.provider)
 
     @property
     def next_generation(self) -> int:

@@ -1,0 +1,127 @@
+"""
+Load balancers that another vendor's driver serves: what of them differs in state, and how it changes.
+
+The driver reports object by object. What shall go is kept as leaving until the driver calls it gone, so that a deletion
+that failed there can be asked for again.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from immutables import Map
+from msgspec import structs
+
+from actium_planner.deciders.load_balancer.state import LoadBalancerState, Proposal
+from actium_shared.events import load_balancer as events
+from actium_shared.events.load_balancer import LoadBalancerEvent
+from actium_shared.proposals import ACTIVE, DELETED, ERROR, ObjectStatus
+
+Removal = (
+    events.ListenerRemoved
+    | events.PoolRemoved
+    | events.MemberRemoved
+    | events.HealthMonitorRemoved
+    | events.L7PolicyRemoved
+    | events.L7RuleRemoved
+)
+
+
+def removed_id(event: LoadBalancerEvent) -> str | None:
+    """Give the id of what the event removes."""
+    match event:
+        case events.ListenerRemoved(listener_id=gone) | events.PoolRemoved(pool_id=gone):
+            return gone
+        case events.MemberRemoved(member_id=gone) | events.HealthMonitorRemoved(health_monitor_id=gone):
+            return gone
+        case events.L7RuleRemoved(l7_rule_id=gone) | events.L7PolicyRemoved(l7_policy_id=gone):
+            return gone
+        case _:
+            return None
+
+
+def proposed(state: LoadBalancerState, event: events.ChangeProposed) -> LoadBalancerState:
+    proposal = Proposal(
+        id=event.proposal_id,
+        provider=event.provider,
+        project_id=event.project_id,
+        command=event.command,
+        deadline_at=event.deadline_at,
+        growth=event.growth,
+        flavor_id=event.flavor_id,
+        availability_zone=event.availability_zone,
+    )
+    return replace(state, proposal=proposal)
+
+
+def settled(state: LoadBalancerState, event: events.ProposalSettled) -> LoadBalancerState:
+    reported = replace(state.reported, due_at=event.report_by) if event.accepted else state.reported
+    return replace(state, proposal=None, settled=event.proposal_id, reported=reported)
+
+
+def lapsed(state: LoadBalancerState) -> LoadBalancerState:
+    """Hold no quota any more for what was proposed; it goes on to be known until it is undone."""
+    assert state.proposal is not None
+    return replace(state, proposal=replace(state.proposal, lapsed=True, growth={}))
+
+
+def failed(state: LoadBalancerState, generation: int) -> LoadBalancerState:
+    return replace(state, pending=False, failed=generation, reported=replace(state.reported, due_at=None))
+
+
+def wished(state: LoadBalancerState, event: LoadBalancerEvent) -> LoadBalancerState:
+    """Have the driver's words of before count no more; remember what it is to take away."""
+    leaving, gone = state.reported.leaving, removed_id(event)
+    if gone is not None:
+        leaving = leaving.set(gone, event)
+    return replace(state, reported=replace(state.reported, provisioning=Map(), leaving=leaving))
+
+
+def heard(state: LoadBalancerState, statuses: Iterable[ObjectStatus]) -> LoadBalancerState:
+    """Give the state after a driver's words, less what they mean for the wish."""
+    for status in statuses:
+        state = _heard(state, status)
+    if state.proposal is None:
+        return state
+    return replace(state, proposal=replace(state.proposal, reported=(*state.proposal.reported, *statuses)))
+
+
+def _heard(state: LoadBalancerState, status: ObjectStatus) -> LoadBalancerState:
+    known = state.reported
+    provisioning, operating, leaving = known.provisioning, known.operating, known.leaving
+    if status.provisioning_status == DELETED:
+        provisioning, operating, leaving = (_without(each, status.id) for each in (provisioning, operating, leaving))
+    elif status.provisioning_status is not None:
+        provisioning = provisioning.set(status.id, status.provisioning_status)
+    if status.operating_status is not None and status.provisioning_status != DELETED:
+        operating = operating.set(status.id, status.operating_status)
+    reported = replace(known, provisioning=provisioning, operating=operating, leaving=leaving)
+    state = replace(state, reported=reported)
+    if state.load_balancer is None or status.id != state.load_balancer.id:
+        return state
+    if status.provisioning_status == ACTIVE:
+        quiet = replace(reported, due_at=None)
+        return replace(state, pending=False, ended=state.generation, failed=0, reported=quiet)
+    return failed(state, state.generation) if status.provisioning_status == ERROR else state
+
+
+def _without(held: Map, key: str) -> Map:  # type: ignore[type-arg]
+    return held.delete(key) if key in held else held
+
+
+def removals(state: LoadBalancerState, object_id: str) -> Iterator[LoadBalancerEvent]:
+    """Give what the end of an object means, where it is still wished for; a pool is then nobody's default any more."""
+    assert state.load_balancer is not None
+    lb_id, generation = state.load_balancer.id, state.generation
+    for listener in state.listeners.values():
+        if listener.default_pool_id == object_id:
+            changed = structs.replace(listener, default_pool_id=None)
+            yield events.ListenerUpdated(load_balancer_id=lb_id, generation=generation, listener=changed)
+    for removal in (*_in_pools(state), *_in_policies(state), *_of_listeners(state)):
+        if removed_id(removal) == object_id:
+            yield removal
+
+
+def _in_pools(state: LoadBalancerState) -> Iterator[Removal]:
+    about = _About(state)
+    for pool_id, held in state.pools.items():
+        yield about(events.PoolRemoved, pool_id=pool_id)
