@@ -14,6 +14,14 @@ from actium_shared.errors import UnreadableError
 from actium_shared.ids import AmphoraId, ListenerId, LoadBalancerId
 from actium_shared.streams import token
 
+PROVIDER_PREFIX = "provider/"
+"""Begins what stands for an amphora in the figures of a load balancer that another vendor's driver serves."""
+
+
+def source_of(provider: str) -> AmphoraId:
+    """Give what stands for an amphora in the figures of a provider."""
+    return AmphoraId(f"{PROVIDER_PREFIX}{provider}"[:64])
+
 
 class ListenerTotals(msgspec.Struct, frozen=True, kw_only=True):
     """All but `active_connections` only grow, over reloads and restarts of whatever serves the listener."""

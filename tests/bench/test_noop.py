@@ -153,8 +153,7 @@ async def burst(port: int, wishes: Sequence[Mapping[str, Any]]) -> tuple[float, 
     ids: list[str] = []
 
     async def create(client: Client) -> None:
-        for wish in left:
-            ids.append(await made(client, wish))
+        ids.extend([await made(client, wish) for wish in left])
 
     began = time.perf_counter()
     async with asyncio.TaskGroup() as group:

@@ -14,6 +14,7 @@ from actium_api.read_model import tables
 from actium_api.settings import ApiSettings
 from actium_network.adapters.noop import NoopFabric
 from actium_network.main import serve as network_serve
+from actium_network.ports import Network, Subnet
 from actium_network.settings import NetworkSettings
 from actium_planner.main import main as planner_main
 from actium_planner.settings import PlannerSettings
@@ -35,6 +36,23 @@ PENDING = [
     for table in (*KINDS, tables.L7_POLICIES, tables.L7_RULES)
 ]
 OPERATORS = ("flavors", "flavorprofiles", "availabilityzones", "availabilityzoneprofiles")
+
+MANAGEMENT = Network(
+    id="management",
+    name="management",
+    role="management",
+    mtu=1500,
+    subnets=(
+        Subnet(
+            id="machines",
+            name="machines",
+            network_id="management",
+            cidr="10.250.0.0/16",
+            pool_start="10.250.0.1",
+            pool_end="10.250.255.254",
+        ),
+    ),
+)
 
 
 class HeldFleet(Fleet):
@@ -58,8 +76,10 @@ class Ours:
 
     provider = "actium"
 
-    def __init__(self, client: httpx.AsyncClient, fleet: HeldFleet, read_model: sa.Engine) -> None:
-        self.client, self._fleet, self._read_model = client, fleet, read_model
+    def __init__(
+        self, client: httpx.AsyncClient, fleet: HeldFleet, read_model: sa.Engine, *, is_strict: bool
+    ) -> None:
+        self.client, self._fleet, self._read_model, self._is_strict = client, fleet, read_model, is_strict
 
     async def settle(self) -> None:
         self._fleet.may_work.set()
@@ -67,6 +87,13 @@ class Ours:
             while self._is_pending():
                 await asyncio.sleep(CHECK_S)
         self._fleet.may_work.clear()
+
+    async def undo(self, path: str) -> None:
+        if self._is_strict:
+            await self.settle()
+        gone = await self.client.delete(path, headers=ADMINISTRATOR)
+        assert gone.status_code == 204, gone.text
+        await self.settle()
 
     async def wipe(self) -> None:
         for each in await self._all("loadbalancers"):
@@ -117,7 +144,7 @@ async def serving(nats_server: NatsServer, folder: Path, *, strict_immutability:
         await compute_bus.serve_asks("compute", fleet.answer)
         compute = Service("compute", compute_bus)
         compute.orders({BootAmphora: fleet.boot, ConfigureAmphora: fleet.configure, DeleteAmphora: fleet.delete})
-        fabric = NoopFabric((), folder / "named.jsonl")
+        fabric = NoopFabric((MANAGEMENT,), folder / "named.jsonl")
         running = [
             asyncio.create_task(part)
             for part in (
@@ -132,7 +159,7 @@ async def serving(nats_server: NatsServer, folder: Path, *, strict_immutability:
         async with httpx.AsyncClient(base_url=base_url, timeout=30, trust_env=False) as client:
             try:
                 await answers(client)
-                yield Ours(client, fleet, read_model)
+                yield Ours(client, fleet, read_model, is_strict=strict_immutability)
             finally:
                 await tasks.end(running)
                 read_model.dispose()

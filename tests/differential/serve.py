@@ -2,9 +2,12 @@
 Serves upstream's API on a port of loopback until it is ended; run by the Python of upstream's own environment.
 
 It stands on an empty database in memory and its no-op drivers. Two requests of ours go to no resource of upstream's:
-`POST /-/settle` has the provider say that all its work is done, `POST /-/wipe` empties the database.
+`POST /-/settle` has the provider say that all its work is done, `POST /-/wipe` empties the database. What a request
+with the header `X-Undo` has done is undone when it is answered.
 """
 
+import copy
+import sqlite3
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,7 +17,8 @@ from octavia.api.app import setup_app
 from octavia.api.drivers.driver_agent.driver_updater import DriverUpdater
 from octavia.common import constants
 from octavia.db import api, base_models, models
-from sqlalchemy.orm import Session
+from octavia.network.drivers.noop_driver import driver as noop_network
+from sqlalchemy.orm import Session, lazyload
 
 Start = Callable[..., Any]
 LOOKUPS = {
@@ -46,6 +50,8 @@ REPORTED = {
 """What a provider reports on, by the name that its report has for it, and what that is a part of."""
 
 PARENT = dict(REPORTED.values())
+NETWORK = noop_network._NOOP_MANAGER_VARS  # noqa: SLF001
+
 ONCE_ACTIVE = (models.L7Policy, models.L7Rule, models.HealthMonitor)
 """What upstream's own provider calls ONLINE when it is active and enabled."""
 
@@ -60,24 +66,50 @@ class Upstream:
 
     def __init__(self) -> None:
         self._app = setup_app(argv=sys.argv)
-        self._work = {"/-/settle": settle, "/-/wipe": wipe}
         base_models.BASE.metadata.create_all(api.get_engine())
-        wipe()
+        fill()
+        self._empty = State()
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
-        work = self._work.get(environ["PATH_INFO"])
-        if work is None:
-            return self._app(environ, start)
-        work()
+        match environ["PATH_INFO"]:
+            case "/-/settle":
+                settle()
+            case "/-/wipe":
+                self._empty.restore()
+            case _:
+                return self._play(environ, start)
         start("204 No Content", [])
         return []
 
+    def _play(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+        before = State() if "HTTP_X_UNDO" in environ else None
+        answer = list(self._app(environ, start))
+        if before is not None:
+            before.restore()
+        return answer
 
-def wipe() -> None:
-    """Leave what the migrations leave."""
+
+class State:
+    """All that upstream knows at one moment: its database, and what its no-op network was asked about."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect(":memory:")
+        connection().backup(self._database)
+        self._network = {name: copy.copy(part) for name, part in NETWORK.items()}
+
+    def restore(self) -> None:
+        self._database.backup(connection())
+        NETWORK.update({name: copy.copy(part) for name, part in self._network.items()})
+
+
+def connection() -> sqlite3.Connection:
+    """Give the one connection that a database in memory has."""
+    return api.get_engine().raw_connection().driver_connection
+
+
+def fill() -> None:
+    """Put in what the migrations do."""
     with session() as opened, opened.begin():
-        for table in reversed(base_models.BASE.metadata.sorted_tables):
-            opened.execute(table.delete())
         for model, names in LOOKUPS.items():
             opened.add_all(model(name=name) for name in names)
         opened.flush()
@@ -100,7 +132,7 @@ def settle() -> None:
 
 def records(opened: Session, model: Any) -> list[dict[str, str]]:
     found = []
-    for row in opened.query(model):
+    for row in opened.query(model).options(lazyload("*")):
         if is_gone(row):
             found.append({"id": row.id, "provisioning_status": constants.DELETED})
         elif row.provisioning_status.startswith("PENDING"):

@@ -42,6 +42,9 @@ class Upstream:
     async def settle(self) -> None:
         (await self.client.post("/-/settle")).raise_for_status()
 
+    async def undo(self, path: str) -> None:
+        """It is undone with its answer; see `serve`."""
+
     async def wipe(self) -> None:
         (await self.client.post("/-/wipe")).raise_for_status()
 

@@ -84,6 +84,10 @@ class Checks:
                 await self._probes.run(check)
             except Failed as exc:
                 self._count(watched, passed=False, reason=str(exc))
+            except Exception:
+                # The boundary: a fault of ours with one member must not end its checks unseen, nor those of the others.
+                log.exception("check impossible", extra=fields(member=check.member, check=check.kind))
+                self._count(watched, passed=False, reason="the agent failed; its log says why")
             else:
                 self._count(watched, passed=True, reason="the check passed")
             await asyncio.sleep(max(0.0, began_at + check.delay_s - asyncio.get_running_loop().time()))

@@ -187,6 +187,17 @@ def _arrays(text: str) -> list[list[dict[str, Any]]]:
     return arrays + [[]] * (4 - len(arrays))
 
 
+def _neighbour_settings(interface: Interface) -> Iterable[tuple[str, str]]:
+    """
+    Whether a neighbour is still there is asked after seconds, not half a minute: nothing else tells of a dead UDP member.
+
+    Each card has these for itself, and takes over no default of the namespace's.
+    """
+    for family in ("ipv4", "ipv6"):
+        yield f"{family}/neigh/{interface.name}/base_reachable_time_ms", "5000"
+        yield f"{family}/neigh/{interface.name}/delay_first_probe_time", "1"
+
+
 class Interfaces:
     def __init__(self, traffic_namespace: Path) -> None:
         self._path = traffic_namespace
@@ -217,6 +228,7 @@ class Interfaces:
         await self._fetch(wanted, there)
         there = await self._links(there=True)
         await self._batch(plan_addresses(wanted, there), there=True)
+        self._traffic.set_kernel({name: value for card in wanted for name, value in _neighbour_settings(card)})
         await self._follow_rules(wanted, only_add=True)
         carried = {address for link in there for address, _ in link.addresses}
         self._announce([(card, vip.partition("/")[0]) for card in wanted for vip in card.vips if vip not in carried])

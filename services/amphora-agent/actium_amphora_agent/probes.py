@@ -97,6 +97,10 @@ class Probes:
                 await asyncio.get_running_loop().sock_recv(link, 1)
         except TimeoutError:
             return
+        except OSError as exc:
+            if exc.errno == errno.EHOSTUNREACH:
+                link.send(b"")  # so that the next check finds the next three seconds' answer, and not silence
+            raise
         finally:
             _pending_error(link)  # the kernel keeps a second copy of what was just told
 
@@ -104,7 +108,7 @@ class Probes:
         family = _family(check.address)
         link = self._lingering[check] = self._traffic.socket(family, socket.SOCK_DGRAM)
         # Not bound to the card: the kernel's own words about unreachable hosts come by `lo`.
-        link.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, check.mark)
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, struct.pack("=I", check.mark))
         link.setsockopt(*_RECEIVE_ERRORS[family], 1)
         link.connect((check.address, check.port))
         return link

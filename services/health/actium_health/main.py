@@ -19,7 +19,7 @@ from actium_shared.event_store import JetStreamEventStore
 from actium_shared.ids import RandomIds
 from actium_shared.message import Position
 from actium_shared.read_model import Database, Positions
-from actium_shared.service import Service, connect
+from actium_shared.service import Service, connect, within_request
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,7 @@ async def assemble(bus: Bus, database: Database, keys: KeyRing, *, age_most_s: f
     service.loop("judge", lambda: judge.run(beats.caught_up))
     service.loop("statistics", publisher.run)
     service.fact(beats.facts)
+    await bus.serve_asks("health", within_request(publisher.answer))
     return service
 
 

@@ -5,13 +5,17 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from actium_health import traffic
 from actium_health.read_model import totals
 from actium_health.traffic import Counted
-from actium_shared import statistics
-from actium_shared.bus import Bus
+from actium_shared import statistics, streams
+from actium_shared.bus import Bus, Question
 from actium_shared.clock import Clock
-from actium_shared.errors import RetryableError
+from actium_shared.commands.health import ReportStatistics
+from actium_shared.errors import PermanentError, RetryableError
+from actium_shared.message import Accepted, Position, Reply
 from actium_shared.read_model import Database
 
 log = logging.getLogger(__name__)
@@ -58,6 +62,25 @@ class Publisher:
         self._pending = {key: value for key, value in self._pending.items() if key[0] != amphora_id}
         everybody = await self._database.read(totals.everybody)
         self._due |= {pair for pair in everybody if pair[1] == amphora_id}
+
+    async def answer(self, question: Question) -> Reply:
+        """
+        Take the figures of another vendor's driver.
+
+        Raises:
+            PermanentError: something else is asked, or they are no figures.
+        """
+        command = question.command
+        if not isinstance(command, ReportStatistics):
+            raise PermanentError(f"health does not take {command.TYPE}")
+        at = self._clock.now().timestamp()
+        figures = {str(key): msgspec.structs.asdict(value) for key, value in command.listeners.items()}
+        source = statistics.source_of(command.provider)
+        counted: dict[totals.Key, Counted] = {
+            (source, "", key): value for key, value in traffic.from_beat(figures, at=at).items()
+        }
+        self._due |= await self._database.write(lambda connection: totals.put(connection, counted))
+        return Accepted(position=Position(streams.STATISTICS, 0))
 
     async def run(self) -> None:
         while True:

@@ -1,6 +1,6 @@
 """What is asked of the planner: which aggregate decides, and what the decision looks at besides that aggregate."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,12 +14,20 @@ from actium_planner.deciders.catalogue import InUse
 from actium_planner.deciders.load_balancer import LoadBalancerState
 from actium_planner.states import STREAM, States
 from actium_shared.bus import Question
-from actium_shared.commands.planner import CatalogueCommand, CreateLoadBalancer, LoadBalancerCommand, ProjectCommand
+from actium_shared.codec import CODEC
+from actium_shared.commands.planner import (
+    CatalogueCommand,
+    CreateLoadBalancer,
+    LoadBalancerCommand,
+    ProjectCommand,
+    Propose,
+)
 from actium_shared.errors import PermanentError
 from actium_shared.events.catalogue import CATALOGUE_ID
 from actium_shared.events.load_balancer import LoadBalancerEvent
 from actium_shared.ids import ProjectId
 from actium_shared.message import CommandCause, Position, Rejected
+from actium_shared.provider_options import PROVIDERS
 from actium_shared.quotas import RESOURCES, UNLIMITED
 from actium_shared.wishes import LoadBalancer
 
@@ -30,10 +38,11 @@ Decision = Sequence[LoadBalancerEvent] | Rejected
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """What the site's operator settled for all: `quota` holds for projects without their own."""
+    """What the site's operator settled for all: `quota` holds for projects without their own; which `providers` are enabled."""
 
     quota: Mapping[str, int] = field(default_factory=lambda: NO_LIMITS)
     strict_immutability: bool = False
+    providers: Collection[str] = field(default_factory=lambda: PROVIDERS)
 
 
 class Asks:
@@ -55,6 +64,8 @@ class Asks:
             case CreateLoadBalancer(load_balancer=balancer) as command:
                 async with self._chosen(balancer):
                     return await self._load_balancer(command, question)
+            case Propose() as command:
+                return await self._proposal(command, question)
             case LoadBalancerCommand() as command:
                 return await self._load_balancer(command, question)
             case ProjectCommand() as command:
@@ -63,6 +74,13 @@ class Asks:
                 return await self._catalogue(command, question)
             case command:
                 raise PermanentError(f"the planner does not take {command.TYPE}")
+
+    async def _proposal(self, command: Propose, question: Question) -> Position | Rejected:
+        wish = load_balancer.unpacked(command)
+        if isinstance(wish, CreateLoadBalancer):
+            async with self._chosen(wish.load_balancer):
+                return await self._load_balancer(command, question)
+        return await self._load_balancer(command, question)
 
     async def _project(self, command: ProjectCommand, question: Question) -> Position | Rejected:
         return await self._shell.decide(
@@ -76,7 +94,7 @@ class Asks:
         return await self._shell.decide(
             self._states.catalogues,
             CATALOGUE_ID,
-            lambda state, _now: catalogue.decide(command, state, used=self._in_use()),
+            lambda state, _now: catalogue.decide(command, state, used=self._in_use(), providers=self._site.providers),
             reads=lambda _state: {STREAM: self._states.load_balancers.newest},
             **_asked(question),
         )
@@ -91,13 +109,26 @@ class Asks:
         )
 
     def _decide(self, command: LoadBalancerCommand, state: LoadBalancerState, now: datetime) -> Decision:
-        if isinstance(command, CreateLoadBalancer) and state.load_balancer is None and not state.deleted:
-            furnished = catalogue.furnish(command.load_balancer, self._states.catalogue.state)
-            if isinstance(furnished, Rejected):
-                return furnished
-            command = replace(command, load_balancer=furnished)
-        decision = load_balancer.decide(command, state, now, strict=self._site.strict_immutability)
+        furnished = self._furnished(command, state)
+        if isinstance(furnished, Rejected):
+            return furnished
+        decision = load_balancer.decide(furnished, state, now, strict=self._site.strict_immutability)
         return self._within_quota(command, state, decision, now)
+
+    def _furnished(self, command: LoadBalancerCommand, state: LoadBalancerState) -> LoadBalancerCommand | Rejected:
+        """Give the wish with what a new load balancer takes from the catalogue."""
+        if state.load_balancer is not None or state.deleted:
+            return command
+        if isinstance(command, Propose):
+            wish = load_balancer.unpacked(command)
+            furnished = wish if isinstance(wish, Rejected) else self._furnished(wish, state)
+            return furnished if isinstance(furnished, Rejected) else replace(command, command=CODEC.pack(furnished))
+        if not isinstance(command, CreateLoadBalancer):
+            return command
+        balancer = catalogue.furnish(
+            command.load_balancer, self._states.catalogue.state, providers=self._site.providers
+        )
+        return balancer if isinstance(balancer, Rejected) else replace(command, load_balancer=balancer)
 
     # -- quota
 
@@ -150,8 +181,9 @@ class Asks:
     def _reads(self, command: LoadBalancerCommand, state: LoadBalancerState) -> Mapping[str, int]:
         """Give how far the log contains what the decision looked at besides the load balancer; nothing for most."""
         looked_at: list[int] = []
-        if isinstance(command, CreateLoadBalancer) and (
-            command.load_balancer.flavor_id or command.load_balancer.availability_zone
+        wish = load_balancer.unpacked(command) if isinstance(command, Propose) else command
+        if isinstance(wish, CreateLoadBalancer) and (
+            wish.load_balancer.flavor_id or wish.load_balancer.availability_zone
         ):
             looked_at.append(self._states.catalogue.sequence)
         project_id = _project(command, state)
@@ -179,4 +211,7 @@ def _project(command: LoadBalancerCommand, state: LoadBalancerState) -> ProjectI
     """Give the project that a load balancer belongs to, or shall."""
     if state.load_balancer is not None:
         return state.load_balancer.project_id
-    return command.load_balancer.project_id if isinstance(command, CreateLoadBalancer) else None
+    if state.proposal is not None:
+        return state.proposal.project_id
+    wish = load_balancer.unpacked(command) if isinstance(command, Propose) else command
+    return wish.load_balancer.project_id if isinstance(wish, CreateLoadBalancer) else None

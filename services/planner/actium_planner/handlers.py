@@ -106,7 +106,7 @@ class Planner:
 
     async def _load_balancer_changed(self, lb_id: LoadBalancerId, recorded: Recorded) -> None:
         held = self._states.load_balancers.get(lb_id)
-        if not held.state.deleted and not held.state.withdrawn:
+        if held.state.is_ours and not held.state.deleted and not held.state.withdrawn:
             await self._follow_appliance(held.state.appliance_id or place(lb_id), recorded, admits=lb_id)
         await self._planning.carry_out((LOAD_BALANCER, lb_id), load_balancer_plans.plan(held.state))
 
@@ -189,12 +189,10 @@ class Planner:
 
     async def _lapse_load_balancer(self, lb_id: LoadBalancerId) -> None:
         held = self._states.load_balancers.get(lb_id)
-        if held.state.delete_by is not None:
+        over = min(load_balancer.deadlines(held.state), default=None)
+        if over is not None:
             await self._shell.decide(
-                self._states.load_balancers,
-                lb_id,
-                load_balancer.lapse,
-                cause=ClockCause(deadline=held.state.delete_by),
+                self._states.load_balancers, lb_id, load_balancer.lapse, cause=ClockCause(deadline=over)
             )
         await self._planning.carry_out((LOAD_BALANCER, lb_id), load_balancer_plans.plan(held.state))
 

@@ -44,7 +44,11 @@ async def main(settings: PlannerSettings) -> None:
             planning,
             limits=limits,
             caught_up=positions.caught_up,
-            site=Site(quota=settings.site_quota(), strict_immutability=settings.strict_immutability),
+            site=Site(
+                quota=settings.site_quota(),
+                strict_immutability=settings.strict_immutability,
+                providers=settings.providers(),
+            ),
         )
         service = Service("planner", bus, clock, positions_kept_in="snap.planner.positions in SNAPSHOTS")
         service.fact(lambda: {"faults": planning.faults} if planning.faults else {})

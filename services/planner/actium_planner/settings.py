@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from actium_shared.quotas import QuotaSettings
+from actium_shared.provider_options import ProviderSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlannerSettings(QuotaSettings):
+class PlannerSettings(ProviderSettings):
     """
     `boot_s`, `bundle_s`: how long a boot and the application of a bundle may take; `retry_s`: pause after giving up.
 

@@ -107,7 +107,7 @@ class Usage:
 
 
 def _share(state: LoadBalancerState) -> Share | None:
-    balancer = state.load_balancer
+    balancer = state.load_balancer or state.proposal
     if balancer is None:
         return None
     return Share(balancer.project_id, holdings(state), balancer.flavor_id, balancer.availability_zone)

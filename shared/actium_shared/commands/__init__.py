@@ -1,7 +1,7 @@
 """All commands that can be asked, one module per receiving service; `COMMANDS` is the catalogue."""
 
-from actium_shared.commands import compute, network, planner
+from actium_shared.commands import compute, health, network, planner
 from actium_shared.message import Accepted, Rejected
 
-COMMANDS = (*planner.COMMANDS, *compute.COMMANDS, *network.COMMANDS)
+COMMANDS = (*planner.COMMANDS, *compute.COMMANDS, *network.COMMANDS, *health.COMMANDS)
 REPLIES = (Accepted, Rejected, *compute.REPLIES, *network.REPLIES)

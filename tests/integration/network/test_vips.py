@@ -11,7 +11,7 @@ from actium_shared.ids import LoadBalancerId, NetworkId, ProjectId, SubnetId
 from actium_shared.message import Accepted, ClockCause, CommandCause, Reason, Rejected
 from actium_shared.wishes import LoadBalancer, Vip
 from integration.network.conftest import Bench
-from integration.network.file_fabric import NETWORKS
+from integration.network.file_fabric import NETWORKS, a_network
 
 WEB = LoadBalancerId("web")
 PROJECT = ProjectId("project")
@@ -98,10 +98,22 @@ async def test_addresses_that_are_not_to_be_had_are_refused(bench: Bench, addres
 async def test_a_subnet_is_found_or_named_as_unknown(bench: Bench) -> None:
     found = await bench.ask(FindSubnet(subnet_id=SubnetId("subnet-public")))
     assert isinstance(found, Accepted)
-    assert found.position == max(item.position for item in await bench.log("network"))
+    about_it = [item.position for item in await bench.log("network") if item.aggregate_id == "network-public"]
+    assert found.position == max(about_it)
     unknown = await bench.ask(FindSubnet(subnet_id=SubnetId("nowhere")))
     assert isinstance(unknown, Rejected)
     assert (unknown.reason, unknown.field) == (Reason.INVALID, "subnet_id")
+
+
+async def test_a_network_that_was_made_since_is_found_when_somebody_names_it(bench: Bench) -> None:
+    bench.fabric.seen.append(a_network("later", "tenant", "10.8.0.0/24", ("10.8.0.10", "10.8.0.20")))
+    found = await bench.ask(FindSubnet(subnet_id=SubnetId("subnet-later")))
+    assert isinstance(found, Accepted)
+    reply = await bench.ask(reserve("late", subnet_id=SubnetId("subnet-later")))
+    assert isinstance(reply, VipReservation)
+    assert reply.vip.address == "10.8.0.10"
+    told = [item for item in await bench.log("network") if item.aggregate_id == "network-later"]
+    assert [event.TYPE for item in told for event in item.commit.events] == ["network.discovered"]
 
 
 async def test_a_released_address_is_free_again_and_its_load_balancer_gone_for_good(bench: Bench) -> None:

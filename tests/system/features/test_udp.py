@@ -163,7 +163,7 @@ def test_a_host_that_is_gone_is_noticed_although_it_says_nothing(lab: Lab, clien
         the_member(echoes["m12"]),
         the_member(echoes["m11"], TENANT_6, address="fd00:1::11", id=MemberId(an_id("six"))),
     )
-    balanced(lab, *members, vips=(vip(address=VIP), vip_6()), member_ports=ports, monitor=a_monitor())
+    balanced(lab, *members, vips=(vip(address=VIP), vip_6()), member_ports=ports, monitor=a_monitor(delay_s=3))
     eventually(lambda: set(lab.members(POOL).values()) == {"UP"}, deadline_s=15)
     lab.link("m11", "down")
     try:

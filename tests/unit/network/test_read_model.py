@@ -107,7 +107,7 @@ def test_a_network_is_found_by_its_subnet_until_it_vanishes(connection: sa.Conne
     space = queries.space(connection, kept=kept, subnet_ids=[PUBLIC_SUBNET.id, None])
     assert space.networks == (PUBLIC,)
     assert space.taken == kept
-    assert queries.newest_network(connection).sequence == 7
+    assert queries.position_of(connection, PUBLIC.id).sequence == 7
     given(connection, recorded(8, subject, NetworkVanished(network_id=PUBLIC.id)))
     assert queries.space(connection, kept=kept, subnet_ids=[PUBLIC_SUBNET.id]).networks == ()
 

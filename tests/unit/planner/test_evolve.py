@@ -48,6 +48,7 @@ def test_a_load_balancer_knows_all_its_events(event: type[Event]) -> None:
         events.L7PolicyCreated(l7_policy=a.l7_policy(id=OTHER, position=2), **common),
         events.L7RuleCreated(l7_policy_id=a.POLICY, l7_rule=a.l7_rule(), **common),
         events.RoundEnded(**common),
+        *([sample(events.ChangeProposed)] if event in (events.ProposalSettled, events.ProposalLapsed) else []),
     ]
     before = load_balancer.fold(load_balancer.LoadBalancerState(), given)
     assert load_balancer.evolve(before, about_what_is_there(event)) != before or event is events.RoundEnded

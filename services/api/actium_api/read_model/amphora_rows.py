@@ -37,6 +37,13 @@ SHOWN = (
 APPOINTED, JOINED, DISMISSED, CLEARED = "appointed", "joined", "dismissed", "cleared"
 BOOTED, FAILED, DELETED = "booted", "failed", "deleted"
 
+_FIRST_CARRIED = (
+    sa.select(CARRIED.c.load_balancer_id)
+    .where(CARRIED.c.appliance_id == sa.bindparam("appliance"))
+    .order_by(CARRIED.c.admitted)
+    .limit(1)
+)
+
 _LOAD_BALANCER = msgspec.msgpack.Decoder(LoadBalancer)
 
 
@@ -89,12 +96,7 @@ def _status(row: Mapping[Any, Any]) -> str:
 
 def _oldest(connection: sa.Connection, appliance_id: str) -> tuple[str | None, Vip | None]:
     """Give the load balancer that the appliance has carried longest, and its address."""
-    oldest = connection.scalar(
-        sa.select(CARRIED.c.load_balancer_id)
-        .where(CARRIED.c.appliance_id == appliance_id)
-        .order_by(CARRIED.c.admitted)
-        .limit(1)
-    )
+    oldest = connection.scalar(_FIRST_CARRIED, {"appliance": appliance_id})
     wish = _scalar(connection, LOAD_BALANCERS.c.wish, LOAD_BALANCERS.c.id, oldest)
     return oldest, None if wish is None else _LOAD_BALANCER.decode(wish).vip
 

@@ -4,6 +4,7 @@ What the events of load balancers do to rows, commit by commit: which event does
 How it is done, and what the statuses mean, is in `load_balancer_rows`.
 """
 
+from actium_api.read_model import proposals
 from actium_api.read_model.load_balancer_rows import (
     ACTIVE,
     ERROR,
@@ -26,6 +27,7 @@ from actium_api.read_model.tables import (
 )
 from actium_shared.event_store import Recorded
 from actium_shared.events.load_balancer import (
+    ChangeProposed,
     HealthMonitorCreated,
     HealthMonitorRemoved,
     HealthMonitorUpdated,
@@ -44,6 +46,7 @@ from actium_shared.events.load_balancer import (
     LoadBalancerDeletionDelayed,
     LoadBalancerDeletionRequested,
     LoadBalancerEvent,
+    LoadBalancerFailoverRequested,
     LoadBalancerUpdated,
     MemberCreated,
     MemberRemoved,
@@ -51,9 +54,13 @@ from actium_shared.events.load_balancer import (
     PoolCreated,
     PoolRemoved,
     PoolUpdated,
+    ProposalLapsed,
+    ProposalSettled,
+    ProviderFailed,
     RoundBegun,
     RoundEnded,
     RoundFailed,
+    StatusReported,
 )
 
 
@@ -91,6 +98,14 @@ class _Commit(LoadBalancerRows):
                 self._end_round(event.generation, ACTIVE)
             case RoundFailed():
                 self._end_round(event.generation, ERROR)
+            case LoadBalancerFailoverRequested():
+                self._bump(LOAD_BALANCERS, [self.load_balancer_id], event.generation)
+            case ChangeProposed() | ProposalSettled() | ProposalLapsed():
+                proposals.apply(self.rows, event)
+            case StatusReported(statuses=statuses):
+                self._take_over(statuses)
+            case ProviderFailed(generation=generation):
+                self._leave_open(generation)
             case _:
                 self._apply_to_child(event)
 

@@ -5,7 +5,7 @@ Provisioning statuses: an object is pending from the event that changed it, or s
 that holds the event's generation; a removed one is gone then. Which event does what is in `load_balancer_events`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -22,10 +22,12 @@ from actium_api.read_model.tables import (
     LOAD_BALANCERS,
     MEMBERS,
     POOLS,
+    PROPOSALS,
     STATISTICS,
     TAGS,
 )
 from actium_shared.ids import L7PolicyId
+from actium_shared.proposals import DELETED, KINDS, ObjectStatus
 from actium_shared.wishes import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool
 
 ACTIVE, ERROR = "ACTIVE", "ERROR"
@@ -44,6 +46,11 @@ CONTAINED = (
     (L7_RULES.c.l7_policy_id, L7_POLICIES),
 )
 """What goes with what, the outer before the inner."""
+
+BY_KIND: Mapping[str, sa.Table] = dict(
+    zip(KINDS, (LOAD_BALANCERS, LISTENERS, POOLS, MEMBERS, HEALTH_MONITORS, L7_POLICIES, L7_RULES), strict=True)
+)
+"""What drivers call things."""
 
 STRONGER = (PENDING_CREATE, PENDING_DELETE)
 """What an update does not turn into PENDING_UPDATE."""
@@ -210,6 +217,33 @@ class LoadBalancerRows:
                 self._show_unmeasured(table, ids)
         self._set_status(status, unless=(PENDING_DELETE,))
 
+    def _take_over(self, statuses: Iterable[ObjectStatus]) -> None:
+        """Show what another vendor's driver says, object by object; who knows how a load balancer ends is the planner."""
+        gone: dict[sa.Table, list[str]] = {table: [] for table in CHILDREN}
+        for status in statuses:
+            table = BY_KIND[status.kind]
+            if status.provisioning_status == DELETED:
+                if table in gone:
+                    gone[table].append(status.id)
+                continue
+            said = {"provisioning_status": status.provisioning_status, "operating_status": status.operating_status}
+            values: dict[str, object] = {name: word for name, word in said.items() if word is not None}
+            if status.operating_status is not None:
+                values |= {"operating_since": self.sequence, "operating_changed_at": self.at}
+            if values:
+                self.rows.update(table, status.id, **values)
+                self.rows.touch(table, [status.id])
+        if any(gone.values()):
+            self._take_away(gone)
+
+    def _leave_open(self, generation: int) -> None:
+        """Show as ERROR what a driver was to do and has not told the end of; nothing is gone that it has not called so."""
+        for table, found in self._pending(generation).items():
+            for each, _ in found:
+                self.rows.update(table, each, provisioning_status=ERROR)
+                self.rows.touch(table, [each])
+        self._set_status(ERROR)
+
     def _pending(self, generation: int) -> dict[sa.Table, list[tuple[str, str]]]:
         """Give id and status of all children that this round ends."""
         query = statements.select_pending(CHILDREN, ended=ACTIVE)
@@ -263,7 +297,7 @@ class LoadBalancerRows:
 
     def _forget(self) -> None:
         """Remove everything of the load balancer: from here on it is not found."""
-        for table in (*RESOURCES, TAGS, STATISTICS):
+        for table in (*RESOURCES, TAGS, STATISTICS, PROPOSALS):
             self.rows.delete(table.c.load_balancer_id, [self.load_balancer_id])
         carriers = self.rows.ids(CARRIED.c.load_balancer_id, [self.load_balancer_id], wanted=CARRIED.c.appliance_id)
         self.rows.touch(AMPHORAE, self.rows.ids(AMPHORAE.c.appliance_id, carriers))

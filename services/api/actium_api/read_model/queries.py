@@ -20,6 +20,7 @@ from actium_api.read_model.tables import (
     STATISTICS,
     TAGS,
 )
+from actium_shared.statistics import PROVIDER_PREFIX
 
 COUNTERS = ("bytes_in", "bytes_out", "active_connections", "total_connections", "request_errors")
 
@@ -173,7 +174,8 @@ def _counted(name: str) -> sa.ColumnElement[int]:
     column: sa.ColumnElement[int] = STATISTICS.c[name]
     if name != "active_connections":
         return column
-    return sa.case((AMPHORAE.c.status == "ALLOCATED", column), else_=0)
+    in_service = sa.or_(AMPHORAE.c.status == "ALLOCATED", STATISTICS.c.amphora_id.startswith(PROVIDER_PREFIX))
+    return sa.case((in_service, column), else_=0)
 
 
 def amphora_statistics(connection: sa.Connection, amphora_id: str) -> list[dict[str, object]]:

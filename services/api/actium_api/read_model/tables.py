@@ -284,6 +284,17 @@ PORTS = sa.Table(
     sa.Column("gateway", sa.String(64)),
 )
 
+PROPOSALS = sa.Table(
+    "proposals",
+    METADATA,
+    sa.Column("id", sa.String(255), primary_key=True),
+    sa.Column("load_balancer_id", ID, nullable=False, index=True),
+    sa.Column("provider", sa.String(255), nullable=False),
+    sa.Column("command", sa.LargeBinary, nullable=False),
+    sa.Column("lapsed", sa.Boolean, nullable=False),
+)
+"""What other vendors' drivers are asked about, as it was decided (a packed command); a lapsed one is to be undone there."""
+
 STATISTICS = sa.Table(
     "listener_statistics",
     METADATA,

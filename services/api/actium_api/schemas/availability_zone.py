@@ -1,13 +1,24 @@
 """Availability zones and their profiles as operators send them."""
 
+from typing import Annotated
+
+from pydantic import AfterValidator
+
 from actium_api.schemas.fields import Create, Flag, Text, Uuid
 from actium_api.schemas.site import ProfileData, SitePut
 from actium_shared.catalogue import AvailabilityZone, AvailabilityZoneProfile
 from actium_shared.commands.planner import AvailabilityZoneChanges, AvailabilityZoneProfileChanges
 
 
+def _addressable(name: str) -> str:
+    """Refuse what could never be shown or deleted: a zone's name is the last part of its path."""
+    if name in ("", ".", "..") or "/" in name:
+        raise ValueError("Value should be the last part of a path: not empty, no dots alone, and without a slash")
+    return name
+
+
 class AvailabilityZonePost(Create):
-    name: Text
+    name: Annotated[Text, AfterValidator(_addressable)]
     description: Text = ""
     enabled: Flag = True
     availability_zone_profile_id: Uuid

@@ -20,7 +20,6 @@ _HOST = re.compile(r"(?=.{1,253}\Z)(?!-)[\w-]{1,63}(?<!-)(\.(?!-)[\w-]{1,63}(?<!
 _CODES = re.compile(r"\d{3}( *, *\d{3})*|\d{3}-\d{3}", re.ASCII)
 _URL_PATH = re.compile(r"/[!-~]*", re.ASCII)
 _URL = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+", re.ASCII)
-_LINE = re.compile(r"[^\x00-\x1f\x7f\x85\u2028\u2029]*")
 
 
 def _to_flag(value: Any) -> bool:
@@ -91,6 +90,13 @@ def _matching(pattern: re.Pattern[str], wanted: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _codes(value: str) -> str:
+    first, dash, last = value.partition("-")
+    if not _CODES.fullmatch(value) or (dash and last < first):
+        raise ValueError("Value should be an HTTP status code, a comma list of them, or one range of them")
+    return value
+
+
 def _url(value: str) -> str:
     try:
         parts = urlsplit(value)
@@ -99,6 +105,12 @@ def _url(value: str) -> str:
     except ValueError:
         pass
     raise ValueError("Value should be a URL that begins with http:// or https:// and names a host")
+
+
+def _line(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("Value should hold no characters that cannot be printed")
+    return value
 
 
 def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -123,10 +135,10 @@ Uuids = Annotated[tuple[Uuid, ...], AfterValidator(_unique)]
 Port = Annotated[Whole, Field(ge=1, le=65535)]
 TimeoutMs = Annotated[Whole, Field(ge=0, le=2_073_600_000)]
 UrlPath = Annotated[Text, _matching(_URL_PATH, "a URL path that begins with / and holds no blanks")]
-Codes = Annotated[Text, _matching(_CODES, "an HTTP status code, a comma list of them, or one range of them")]
+Codes = Annotated[Text, AfterValidator(_codes)]
 HostName = Annotated[Text, _matching(_HOST, "a host name")]
 HttpUrl = Annotated[Text, AfterValidator(_url)]
-Line = Annotated[Text, _matching(_LINE, "one line without control characters")]
+Line = Annotated[Text, AfterValidator(_line)]
 
 
 class Body(BaseModel):

@@ -1,11 +1,11 @@
 """L7 rules as clients send them: what a request must look like."""
 
 import re
-import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from actium_api.faults import Fault, invalid
+from actium_api.schemas import regular_expressions
 from actium_api.schemas.fields import Body, Create, Flag, Line, ProjectName, Tags, changes
 from actium_shared.commands.planner import L7RuleChanges
 from actium_shared.ids import L7RuleId
@@ -146,12 +146,6 @@ def _check_value(kind: str, value: str) -> None:
 
 
 def _check_expression(value: str) -> None:
-    """Have Python read it, which understands nearly what the amphora does."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            re.compile(value)
-    except (re.error, OverflowError, RecursionError) as exc:
-        raise invalid("value", value, f"It must be a regular expression: {exc}.") from exc
-    if not value:
-        raise invalid("value", value, "A regular expression must not be empty.")
+    wrong = regular_expressions.why_not(value)
+    if wrong is not None:
+        raise invalid("value", value, f"It must be a regular expression: {wrong}.")

@@ -22,12 +22,12 @@ Protocol = Literal["HTTP", "HTTPS", "PROXY", "PROXYV2", "SCTP", "TCP", "UDP"]
 Algorithm = Literal["LEAST_CONNECTIONS", "ROUND_ROBIN", "SOURCE_IP", "SOURCE_IP_PORT"]
 PersistenceType = Literal["SOURCE_IP", "HTTP_COOKIE", "APP_COOKIE"]
 DATAGRAM = ("UDP", "SCTP")
-_COOKIE = re.compile(r"[^\s,;\\]+")
+_COOKIE = re.compile(r"[!-+\--:<-\[\]-~]+", re.ASCII)
 
 
 def _cookie(value: str) -> str:
     if not _COOKIE.fullmatch(value):
-        raise ValueError("Value should hold no blank, comma, semicolon or backslash")
+        raise ValueError("Value should be visible ASCII characters, without comma, semicolon and backslash")
     return value
 
 

@@ -1,6 +1,7 @@
 """What listeners and pools have in common about TLS: field types, the site's defaults, and what the site forbids."""
 
 import re
+import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol
@@ -15,6 +16,18 @@ TLS_VERSIONS = ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 """Oldest first."""
 
 ALPN_PROTOCOLS = ("h2", "http/1.1", "http/1.0")
+SUITES_BEGIN = "TLS_"
+SUITES = frozenset(
+    (
+        "TLS_AES_128_GCM_SHA256",
+        "TLS_AES_256_GCM_SHA384",
+        "TLS_CHACHA20_POLY1305_SHA256",
+        "TLS_AES_128_CCM_SHA256",
+        "TLS_AES_128_CCM_8_SHA256",
+    )
+)
+"""All that TLS 1.3 has."""
+
 _CIPHERS = re.compile(r"[A-Za-z0-9+!:@=_.-]+", re.ASCII)
 _SEPARATORS = re.compile(r"[:,\s]")
 
@@ -88,11 +101,13 @@ class Site:
 
     def check_ciphers(self, ciphers: str | None) -> None:
         """
-        Refuse ciphers that are prohibited here.
+        Refuse ciphers that are prohibited here, and lists that name none at all.
 
         Raises:
             Fault: 400.
         """
+        if ciphers is not None and not _names_a_cipher(ciphers):
+            raise invalid("tls_ciphers", ciphers, "It names no cipher that is known here.")
         wrong = sorted({*_SEPARATORS.split(ciphers or "")} & self.prohibited_ciphers)
         if wrong:
             raise Fault(400, f"tls_ciphers must not name {', '.join(wrong)}: prohibited by the administrator.")
@@ -110,6 +125,19 @@ class Site:
         older = [version for version in named if TLS_VERSIONS.index(version) < TLS_VERSIONS.index(least)]
         if older:
             raise Fault(400, f"tls_versions must not name {', '.join(older)}: the oldest allowed is {least}.")
+
+
+def _names_a_cipher(ciphers: str) -> bool:
+    """Ask OpenSSL, as haproxy will. TLS 1.3 has suites of its own, in a list of their own."""
+    names = [name for name in ciphers.split(":") if name]
+    older = ":".join(name for name in names if not name.startswith(SUITES_BEGIN))
+    if not older:
+        return not SUITES.isdisjoint(names)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ciphers(older)
+    except ssl.SSLError:
+        return False
+    return True
 
 
 def listeners(settings: ApiSettings) -> Site:

@@ -32,6 +32,19 @@ def keep(connection: sa.Connection, counted: Mapping[Key, Counted]) -> set[tuple
     return {(owner_of[key[2]], key[0]) for key in counted if key[2] in owner_of}
 
 
+def put(connection: sa.Connection, counted: Mapping[Key, Counted]) -> set[tuple[str, str]]:
+    """Like `keep`, but figures replace those of before, also where they are less: who counted them says how much it is."""
+    for amphora_id, boot_id, listener_id in counted:
+        connection.execute(
+            sa.delete(totals).where(
+                totals.c.amphora_id == amphora_id,
+                totals.c.boot_id == boot_id,
+                totals.c.listener_id == listener_id,
+            )
+        )
+    return keep(connection, counted)
+
+
 def statistics(connection: sa.Connection, *, load_balancer_id: str, amphora_id: str) -> LoadBalancerStatistics | None:
     """Give what one amphora has done for a load balancer, None when nothing is known."""
     mine = (totals.c.load_balancer_id == load_balancer_id, totals.c.amphora_id == amphora_id)

@@ -10,7 +10,6 @@ from collections.abc import Collection
 from actium_planner.validation.refusals import Refusals, invalid
 
 PORTS = (1, 65535)
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 BLANK_OR_CONTROL = re.compile(r"[\s\x00-\x1f\x7f]")
 URL = re.compile(r"https?://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
 
@@ -35,7 +34,7 @@ def matches(name: str, value: str | None, pattern: re.Pattern[str], wanted: str)
         yield invalid(f"{name} must be {wanted}.", field=name)
 
 
-def no_control_characters(name: str, value: str | None) -> Refusals:
-    """Refuse what could end a line of a configuration."""
-    if value is not None and CONTROL.search(value):
-        yield invalid(f"{name} must not contain control characters.", field=name)
+def printable(name: str, value: str | None) -> Refusals:
+    """Refuse what could end a line of a configuration, or is not seen in one."""
+    if value is not None and not value.isprintable():
+        yield invalid(f"{name} must not contain characters that cannot be printed.", field=name)

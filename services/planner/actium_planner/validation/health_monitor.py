@@ -60,9 +60,17 @@ def _http(monitor: HealthMonitor) -> Refusals:
         yield from one_of("http_method", monitor.http_method, METHODS)
     yield from matches("url_path", monitor.url_path, PATH, "a path that starts with / and has no blanks")
     yield from matches("expected_codes", monitor.expected_codes, CODES, "a code, a list 200,202 or a range 200-204")
+    if monitor.expected_codes is not None and _is_backwards(monitor.expected_codes):
+        yield invalid("expected_codes: a range must not end below its beginning.", field="expected_codes")
     if monitor.http_version not in (None, 1.0, 1.1):
         yield invalid(f"http_version must be 1.0 or 1.1, not {monitor.http_version}.", field="http_version")
     yield from _domain(monitor)
+
+
+def _is_backwards(codes: str) -> bool:
+    """Tell whether the codes are a range that holds nothing."""
+    first, dash, last = codes.partition("-")
+    return bool(dash) and last < first
 
 
 def _domain(monitor: HealthMonitor) -> Refusals:

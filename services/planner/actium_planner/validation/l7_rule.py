@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from actium_planner.validation.grammar import matches, no_control_characters, one_of
+from actium_planner.validation.grammar import matches, one_of, printable
 from actium_planner.validation.refusals import Refusals, invalid
 from actium_shared.message import Rejected
 from actium_shared.wishes import L7Rule
@@ -63,7 +63,7 @@ def _refusals(rule: L7Rule) -> Refusals:
         known = ", ".join(sorted(kind.comparisons))
         yield invalid(f"Rules of type {rule.type} compare by {known}.", field="compare_type")
     for name, text in (("key", rule.key), ("value", rule.value)):
-        yield from no_control_characters(name, text)
+        yield from printable(name, text)
         if text is not None and len(text) > LONGEST:
             yield invalid(f"{name} must not be longer than {LONGEST} characters.", field=name)
     yield from _key(rule, kind)

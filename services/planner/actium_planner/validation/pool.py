@@ -14,7 +14,7 @@ from actium_shared.wishes import Listener, Pool, SessionPersistence
 PROTOCOLS = frozenset({"HTTP", "HTTPS", "PROXY", "PROXYV2", "SCTP", "TCP", "UDP"})
 ALGORITHMS = frozenset({"ROUND_ROBIN", "LEAST_CONNECTIONS", "SOURCE_IP", "SOURCE_IP_PORT"})
 PERSISTENCE = frozenset({"SOURCE_IP", "HTTP_COOKIE", "APP_COOKIE"})
-COOKIE_NAME = re.compile(r"[^\s\x00-\x1f\x7f,;\\]{1,255}")
+COOKIE_NAME = re.compile(r"[!-+\--:<-\[\]-~]{1,255}")
 
 
 def validate(pool: Pool) -> Rejected | None:
@@ -68,7 +68,7 @@ def _cookie(persistence: SessionPersistence) -> Refusals:
         yield invalid("Session persistence by APP_COOKIE needs cookie_name.", field=field)
     if persistence.type != "APP_COOKIE" and persistence.cookie_name is not None:
         yield invalid("cookie_name is for session persistence by APP_COOKIE.", field=field)
-    wanted = "a cookie's name: no blank, comma, semicolon or backslash"
+    wanted = "a cookie's name: visible ASCII, no comma, semicolon or backslash"
     yield from matches(field, persistence.cookie_name, COOKIE_NAME, wanted)
 
 

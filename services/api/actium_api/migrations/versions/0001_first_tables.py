@@ -460,6 +460,16 @@ def upgrade() -> None:
         sa.Column("stored_at", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("ref"),
     )
+    op.create_table(
+        "proposals",
+        sa.Column("id", sa.String(length=255), nullable=False),
+        _id("load_balancer_id"),
+        _name("provider"),
+        sa.Column("command", sa.LargeBinary(), nullable=False),
+        _flag("lapsed"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_proposals_load_balancer_id"), "proposals", ["load_balancer_id"], unique=False)
     _what_operators_settle()
 
 

@@ -83,10 +83,13 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Persistence:
-    """What keeps a client on its server."""
+    """What keeps a client on its server: a cookie of ours, one that is learned from replies, or its address."""
 
     kind: str
     cookie: Word | None
+    learned: tuple[Word, Word] | None
+    """Where the cookie is found: in replies, in requests."""
+
     expires_s: int | None
 
 

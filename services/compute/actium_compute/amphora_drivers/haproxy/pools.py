@@ -122,7 +122,9 @@ def _persistence(pool: Pool, mode: Word) -> Persistence | None:
     kind = words.one_of(wish.type, PERSISTENCES, f"{what}: type")
     if kind != "source" and mode != "http":
         raise RenderError(f"{what}: {wish.type} needs HTTP")
-    cookie = COOKIE if kind == "insert" else None
+    learned = None
     if kind == "learn":
-        cookie = words.cookie_name(wish.cookie_name or "", f"{what}: cookie_name")
-    return Persistence(kind=kind, cookie=cookie, expires_s=wish.persistence_timeout_s)
+        name = words.cookie_name(wish.cookie_name or "", f"{what}: cookie_name")
+        learned = (words.sample("res.cook", name), words.sample("req.cook", name))
+    cookie = COOKIE if kind == "insert" else None
+    return Persistence(kind=kind, cookie=cookie, learned=learned, expires_s=wish.persistence_timeout_s)

@@ -31,6 +31,15 @@ VERSIONS = {
 }
 """Oldest first."""
 
+SUITES = frozenset(
+    (
+        "TLS_AES_128_GCM_SHA256",
+        "TLS_AES_256_GCM_SHA384",
+        "TLS_CHACHA20_POLY1305_SHA256",
+        "TLS_AES_128_CCM_SHA256",
+        "TLS_AES_128_CCM_8_SHA256",
+    )
+)
 MODERN = ("TLSv1.2", "TLSv1.3")
 PROTOCOLS = {"h2": "h2", "http/1.1": "http/1.1", "http/1.0": "http/1.0"}
 CLIENT_AUTHENTICATION = {"OPTIONAL": "optional", "MANDATORY": "required"}
@@ -158,10 +167,14 @@ def _versions(wanted: tuple[str, ...], what: str) -> tuple[Word, ...]:
 
 
 def _ciphers(text: str | None, what: str) -> tuple[Word, ...]:
-    """TLS 1.3 has suites of its own, and another list for them."""
-    names = words.cipher_names(text, f"{what}: tls_ciphers") if text else ()
-    suites = ":".join(name for name in names if name.startswith("TLS_"))
+    """TLS 1.3 has suites of its own, and another list for them: there an unknown name is an error, and is left out."""
+    if not text:
+        return ()
+    names = words.cipher_names(text, f"{what}: tls_ciphers")
+    suites = ":".join(name for name in names if name in SUITES)
     older = ":".join(name for name in names if not name.startswith("TLS_"))
+    if not suites and not older:
+        raise RenderError(f"{what}: tls_ciphers: no cipher in it is known")
     return (
         *((Word("ciphers"), Word(older)) if older else ()),
         *((Word("ciphersuites"), Word(suites)) if suites else ()),

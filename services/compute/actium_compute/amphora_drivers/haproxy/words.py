@@ -21,14 +21,14 @@ MOST_MS = 24 * 86_400_000
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _VISIBLE = re.compile(r"[!-~]+", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9_.-]{1,253}(:[0-9]{1,5})?", re.ASCII)
-_COOKIE = re.compile(r"[A-Za-z0-9!#$%&*+.^_`|~-]{1,255}", re.ASCII)
+_COOKIE = re.compile(r"[!-+\--:<-\[\]-~]{1,255}", re.ASCII)
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,255}", re.ASCII)
 _DN_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,254}", re.ASCII)
 _URL = re.compile(r"https?://[!-~]+", re.ASCII | re.IGNORECASE)
 _CIPHERS = re.compile(r"[A-Za-z0-9+!:@=_.-]{1,2048}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
-_CODES = re.compile(r"[1-5][0-9]{2}(-[1-5][0-9]{2})?(, ?[1-5][0-9]{2}(-[1-5][0-9]{2})?)*", re.ASCII)
-_SPECIAL = re.compile(r"""([\\'" ,()])""")
+_CODES = re.compile(r"[0-9]{3}(-[0-9]{3})?( *, *[0-9]{3}(-[0-9]{3})?)*", re.ASCII)
+_SPECIAL = re.compile(r"""([\\"])""")
 _BACKSLASHED = r"\\\1"
 
 
@@ -78,8 +78,9 @@ def host(text: str, what: str) -> Word:
     return Word(_matching(_HOST, text, what, "a host name"))
 
 
-def cookie_name(text: str, what: str) -> Word:
-    return quoted(_matching(_COOKIE, text, what, "a cookie name"), what)
+def cookie_name(text: str, what: str) -> str:
+    """Pass more than a standard allows, as applications do; it needs `sample` around it."""
+    return _matching(_COOKIE, text, what, "a cookie's name")
 
 
 def header_name(text: str, what: str) -> str:
@@ -95,7 +96,7 @@ def sample(fetch: str, argument: str = "") -> Word:
     """Give a sample fetch with its argument, in which haproxy would take quotes, blanks and brackets for its own."""
     if not argument:
         return Word(fetch)
-    return _quoted(f"{fetch}({re.sub(_SPECIAL, _BACKSLASHED, argument)})")
+    return _quoted(f'{fetch}("{re.sub(_SPECIAL, _BACKSLASHED, argument)}")')
 
 
 def text_value(text: str, what: str) -> Word:

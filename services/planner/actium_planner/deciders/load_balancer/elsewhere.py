@@ -5,8 +5,9 @@ The driver reports object by object. What shall go is kept as leaving until the 
 that failed there can be asked for again.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from immutables import Map
 from msgspec import structs
@@ -14,8 +15,10 @@ from msgspec import structs
 from actium_planner.deciders.load_balancer.state import LoadBalancerState, Proposal
 from actium_shared.events import load_balancer as events
 from actium_shared.events.load_balancer import LoadBalancerEvent
+from actium_shared.ids import L7RuleId, ListenerId, MemberId, PoolId
 from actium_shared.proposals import ACTIVE, DELETED, ERROR, ObjectStatus
 
+V = TypeVar("V")
 Removal = (
     events.ListenerRemoved
     | events.PoolRemoved
@@ -42,6 +45,7 @@ def removed_id(event: LoadBalancerEvent) -> str | None:
 def proposed(state: LoadBalancerState, event: events.ChangeProposed) -> LoadBalancerState:
     proposal = Proposal(
         id=event.proposal_id,
+        load_balancer_id=event.load_balancer_id,
         provider=event.provider,
         project_id=event.project_id,
         command=event.command,
@@ -60,7 +64,8 @@ def settled(state: LoadBalancerState, event: events.ProposalSettled) -> LoadBala
 
 def lapsed(state: LoadBalancerState) -> LoadBalancerState:
     """Hold no quota any more for what was proposed; it goes on to be known until it is undone."""
-    assert state.proposal is not None
+    if state.proposal is None:
+        return state
     return replace(state, proposal=replace(state.proposal, lapsed=True, growth={}))
 
 
@@ -76,7 +81,7 @@ def wished(state: LoadBalancerState, event: LoadBalancerEvent) -> LoadBalancerSt
     return replace(state, reported=replace(state.reported, provisioning=Map(), leaving=leaving))
 
 
-def heard(state: LoadBalancerState, statuses: Iterable[ObjectStatus]) -> LoadBalancerState:
+def heard(state: LoadBalancerState, statuses: Sequence[ObjectStatus]) -> LoadBalancerState:
     """Give the state after a driver's words, less what they mean for the wish."""
     for status in statuses:
         state = _heard(state, status)
@@ -89,7 +94,8 @@ def _heard(state: LoadBalancerState, status: ObjectStatus) -> LoadBalancerState:
     known = state.reported
     provisioning, operating, leaving = known.provisioning, known.operating, known.leaving
     if status.provisioning_status == DELETED:
-        provisioning, operating, leaving = (_without(each, status.id) for each in (provisioning, operating, leaving))
+        provisioning, operating = _without(provisioning, status.id), _without(operating, status.id)
+        leaving = _without(leaving, status.id)
     elif status.provisioning_status is not None:
         provisioning = provisioning.set(status.id, status.provisioning_status)
     if status.operating_status is not None and status.provisioning_status != DELETED:
@@ -104,24 +110,75 @@ def _heard(state: LoadBalancerState, status: ObjectStatus) -> LoadBalancerState:
     return failed(state, state.generation) if status.provisioning_status == ERROR else state
 
 
-def _without(held: Map, key: str) -> Map:  # type: ignore[type-arg]
+def _without(held: Map[str, V], key: str) -> Map[str, V]:
     return held.delete(key) if key in held else held
 
 
 def removals(state: LoadBalancerState, object_id: str) -> Iterator[LoadBalancerEvent]:
     """Give what the end of an object means, where it is still wished for; a pool is then nobody's default any more."""
+    removal = _removal(state, object_id)
+    if removal is None:
+        return
+    for listener in state.listeners.values() if isinstance(removal, events.PoolRemoved) else ():
+        if listener.default_pool_id == object_id:
+            yield events.ListenerUpdated(
+                load_balancer_id=removal.load_balancer_id,
+                generation=removal.generation,
+                listener=structs.replace(listener, default_pool_id=None),
+            )
+    yield removal
+
+
+def _removal(state: LoadBalancerState, object_id: str) -> Removal | None:
     assert state.load_balancer is not None
     lb_id, generation = state.load_balancer.id, state.generation
-    for listener in state.listeners.values():
-        if listener.default_pool_id == object_id:
-            changed = structs.replace(listener, default_pool_id=None)
-            yield events.ListenerUpdated(load_balancer_id=lb_id, generation=generation, listener=changed)
-    for removal in (*_in_pools(state), *_in_policies(state), *_of_listeners(state)):
-        if removed_id(removal) == object_id:
-            yield removal
+    if object_id in state.listeners:
+        return events.ListenerRemoved(load_balancer_id=lb_id, generation=generation, listener_id=ListenerId(object_id))
+    if object_id in state.pools:
+        return events.PoolRemoved(load_balancer_id=lb_id, generation=generation, pool_id=PoolId(object_id))
+    return _removal_in_a_pool(state, object_id) or _removal_of_l7(state, object_id)
 
 
-def _in_pools(state: LoadBalancerState) -> Iterator[Removal]:
-    about = _About(state)
+def _removal_in_a_pool(state: LoadBalancerState, object_id: str) -> Removal | None:
+    assert state.load_balancer is not None
+    lb_id, generation = state.load_balancer.id, state.generation
     for pool_id, held in state.pools.items():
-        yield about(events.PoolRemoved, pool_id=pool_id)
+        if object_id in held.members:
+            return events.MemberRemoved(
+                load_balancer_id=lb_id, generation=generation, pool_id=pool_id, member_id=MemberId(object_id)
+            )
+        if held.health_monitor is not None and held.health_monitor.id == object_id:
+            monitor_id = held.health_monitor.id
+            return events.HealthMonitorRemoved(
+                load_balancer_id=lb_id, generation=generation, pool_id=pool_id, health_monitor_id=monitor_id
+            )
+    return None
+
+
+def _removal_of_l7(state: LoadBalancerState, object_id: str) -> Removal | None:
+    assert state.load_balancer is not None
+    lb_id, generation = state.load_balancer.id, state.generation
+    for policy_id, held in state.l7_policies.items():
+        if object_id == policy_id:
+            return events.L7PolicyRemoved(
+                load_balancer_id=lb_id,
+                generation=generation,
+                listener_id=held.policy.listener_id,
+                l7_policy_id=policy_id,
+            )
+        if object_id in held.rules:
+            return events.L7RuleRemoved(
+                load_balancer_id=lb_id,
+                generation=generation,
+                l7_policy_id=policy_id,
+                l7_rule_id=L7RuleId(object_id),
+            )
+    return None
+
+
+def knows(state: LoadBalancerState, object_id: str) -> bool:
+    """Say whether a driver may speak of this object."""
+    own = state.load_balancer is not None and (
+        state.load_balancer.id == object_id or _removal(state, object_id) is not None
+    )
+    return own or object_id in state.reported.leaving

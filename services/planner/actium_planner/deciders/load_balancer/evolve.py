@@ -1,14 +1,16 @@
 """How events change what is true of one load balancer."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from immutables import Map
 
+from actium_planner.deciders.load_balancer import elsewhere
 from actium_planner.deciders.load_balancer.state import L7PolicyState, LoadBalancerState, PoolState
 from actium_shared.events import load_balancer as events
 from actium_shared.events.load_balancer import LoadBalancerEvent
 from actium_shared.ids import L7PolicyId, ListenerId, PoolId
+from actium_shared.proposals import DELETED, ObjectStatus
 from actium_shared.wishes import L7Policy
 
 L7Event = (
@@ -47,7 +49,36 @@ def evolve(state: LoadBalancerState, event: LoadBalancerEvent) -> LoadBalancerSt
         case events.LoadBalancerDeleted():
             return LoadBalancerState(generation=state.generation, deleted=True)
         case _:
-            return replace(_evolve_wish(state, event), pending=True)
+            return _evolve_elsewhere(state, event)
+
+
+def _evolve_elsewhere(state: LoadBalancerState, event: LoadBalancerEvent) -> LoadBalancerState:
+    match event:
+        case events.ChangeProposed():
+            return elsewhere.proposed(state, event)
+        case events.ProposalSettled():
+            return elsewhere.settled(state, event)
+        case events.ProposalLapsed():
+            return elsewhere.lapsed(state)
+        case events.ProviderFailed(generation=generation):
+            return elsewhere.failed(state, generation)
+        case events.StatusReported(statuses=statuses):
+            return _evolve_reported(state, statuses)
+        case _ if elsewhere.removed_id(event) in state.reported.leaving:  # asked for again
+            state = replace(state, generation=getattr(event, "generation", state.generation))
+        case _:
+            state = _evolve_wish(state, event)
+    state = replace(state, pending=True)
+    return state if state.is_ours else elsewhere.wished(state, event)
+
+
+def _evolve_reported(state: LoadBalancerState, statuses: Sequence[ObjectStatus]) -> LoadBalancerState:
+    if state.load_balancer is not None:
+        for status in statuses:
+            if status.provisioning_status == DELETED:
+                for removal in list(elsewhere.removals(state, status.id)):
+                    state = _evolve_wish(state, removal)
+    return elsewhere.heard(state, statuses)
 
 
 def _evolve_wish(state: LoadBalancerState, event: LoadBalancerEvent) -> LoadBalancerState:
@@ -57,6 +88,8 @@ def _evolve_wish(state: LoadBalancerState, event: LoadBalancerEvent) -> LoadBala
             return replace(state, generation=generation, load_balancer=value)
         case events.LoadBalancerDeletionRequested(deadline_at=deadline_at):
             return replace(state, generation=generation, deleting=True, delete_by=deadline_at)
+        case events.LoadBalancerFailoverRequested():
+            return replace(state, generation=generation)
         case events.ListenerCreated(listener=listener) | events.ListenerUpdated(listener=listener):
             return replace(state, generation=generation, listeners=state.listeners.set(listener.id, listener))
         case events.ListenerRemoved(listener_id=listener_id):

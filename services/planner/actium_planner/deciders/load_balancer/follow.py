@@ -1,8 +1,9 @@
 """What an appliance's or the network's event means for a load balancer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from actium_planner.deciders.load_balancer import proposals
 from actium_planner.deciders.load_balancer.state import LoadBalancerState
 from actium_shared.events import appliance as appliances
 from actium_shared.events import load_balancer as events
@@ -56,15 +57,36 @@ def _fail_round(state: LoadBalancerState, lb_id: LoadBalancerId, held: int, reas
     return [events.RoundFailed(load_balancer_id=lb_id, generation=held, reason=reason)]
 
 
+def deadlines(state: LoadBalancerState) -> Iterator[datetime]:
+    """Give the times at which `lapse` may have something to say."""
+    if state.proposal is not None and not state.proposal.lapsed:
+        yield state.proposal.deadline_at
+    if state.delete_by is not None:
+        yield state.delete_by
+    if state.reported.due_at is not None:
+        yield state.reported.due_at
+
+
 def lapse(state: LoadBalancerState, now: datetime) -> Sequence[LoadBalancerEvent]:
-    """Give what follows from a deletion that is not done in time."""
+    """Give what follows from deadlines that are over at `now`."""
+    return [*_late_deletion(state, now), *proposals.lapse(state, now)]
+
+
+def _late_deletion(state: LoadBalancerState, now: datetime) -> Sequence[LoadBalancerEvent]:
     if state.load_balancer is None or state.delete_by is None or state.delete_by > now:
         return []
-    waits_for = "its addresses to be given back" if state.withdrawn else "its amphorae to be cleared away"
     return [
         events.LoadBalancerDeletionDelayed(
             load_balancer_id=state.load_balancer.id,
             generation=state.generation,
-            reason=f"the deletion is not done in time and goes on: it waits for {waits_for}",
+            reason=f"the deletion is not done in time and goes on: it waits for {_waited_for(state)}",
         )
     ]
+
+
+def _waited_for(state: LoadBalancerState) -> str:
+    if state.withdrawn:
+        return "its addresses to be given back"
+    if state.load_balancer is not None and not state.is_ours:
+        return f"provider '{state.load_balancer.provider}' to report it gone"
+    return "its amphorae to be cleared away"

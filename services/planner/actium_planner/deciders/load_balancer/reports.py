@@ -1,9 +1,9 @@
 """What another vendor's driver says of its objects: recorded where it is new, and what follows from it. Pure."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable
 
 from actium_planner.deciders.load_balancer.decision import Decision
+from actium_planner.deciders.load_balancer.elsewhere import knows
 from actium_planner.deciders.load_balancer.state import LoadBalancerState
 from actium_planner.validation.refusals import conflict, invalid, missing
 from actium_shared.commands import planner as commands
@@ -19,9 +19,9 @@ def report(command: commands.ReportStatus, state: LoadBalancerState) -> Decision
     if state.load_balancer is None and state.proposal is None:
         return missing("Load balancer", command.load_balancer_id)
     if state.load_balancer is not None and state.is_ours:
-        return conflict(f"Load balancer {command.load_balancer_id} is no other vendor's: no driver may report on it.")
+        return conflict(f"Load balancer {command.load_balancer_id} is Actium's own: no other driver reports on it.")
     for status in command.statuses:
-        refusal = _malformed(status) or (_unknown(status, state) if state.proposal is None else None)
+        refusal = _malformed(status) or _unheard_of(status, state)
         if refusal is not None:
             return refusal
     return record(command.load_balancer_id, command.statuses, state)
@@ -31,38 +31,49 @@ def record(
     lb_id: LoadBalancerId, statuses: Iterable[ObjectStatus], state: LoadBalancerState
 ) -> list[LoadBalancerEvent]:
     """Give what a driver's words change."""
-    fresh = tuple(news for status in statuses if (news := _news(status, state)) is not None)
+    fresh = tuple(status for status in statuses if _is_new(status, state))
     if not fresh:
         return []
-    happened: list[LoadBalancerEvent] = []
-    gone = any(status.kind == "loadbalancer" and status.provisioning_status == DELETED for status in fresh)
-    ends = gone and state.load_balancer is not None and not state.withdrawn
-    if ends and not state.deleting:  # it went by itself
-        happened.append(
-            events.LoadBalancerDeletionRequested(load_balancer_id=lb_id, generation=state.next_generation)
-        )
-    happened.append(events.StatusReported(load_balancer_id=lb_id, statuses=fresh))
-    return [*happened, events.LoadBalancerWithdrawn(load_balancer_id=lb_id)] if ends else happened
+    happened: list[LoadBalancerEvent] = [events.StatusReported(load_balancer_id=lb_id, statuses=fresh)]
+    gone = any(status.id == lb_id and status.provisioning_status == DELETED for status in fresh)
+    if state.load_balancer is None or state.withdrawn or not gone:
+        return happened
+    if not state.deleting:  # it went by itself
+        requested = events.LoadBalancerDeletionRequested(load_balancer_id=lb_id, generation=state.next_generation)
+        happened = [requested, *happened]
+    return [*happened, events.LoadBalancerWithdrawn(load_balancer_id=lb_id)]
 
 
-def removals(status: ObjectStatus, state: LoadBalancerState) -> Iterator[LoadBalancerEvent]:
-    """Give what the end of an object means for the wish, where it is still wished for; a pool is then nobody's default."""
-    assert state.load_balancer is not None
-    about = {"load_balancer_id": state.load_balancer.id, "generation": state.generation}
-    for pool_id, held in state.pools.items():
-        if status.id == pool_id:
-            for listener in state.listeners.values():
-                if listener.default_pool_id == pool_id:
-                    yield events.ListenerUpdated(**about, listener=_without_pool(listener))
-            yield events.PoolRemoved(**about, pool_id=pool_id)
-        elif status.id in held.members:
-            yield events.MemberRemoved(**about, pool_id=pool_id, member_id=status.id)
-        elif held.health_monitor is not None and held.health_monitor.id == status.id:
-            yield events.HealthMonitorRemoved(**about, pool_id=pool_id, health_monitor_id=status.id)
-    for policy_id, policy in state.l7_policies.items():
-        if status.id == policy_id:
-            yield events.L7PolicyRemoved(**about, listener_id=policy.policy.listener_id, l7_policy_id=policy_id)
-        elif status.id in policy.rules:
-            yield events.L7RuleRemoved(**about, l7_policy_id=policy_id, l7_rule_id=status.id)
-    if status.id in state.listeners:
-        yield events.ListenerRemoved(**about, listener_id=status.id)
+def _is_new(status: ObjectStatus, state: LoadBalancerState) -> bool:
+    if state.proposal is not None and not state.proposal.lapsed:
+        # What it says now may be about the change that it is asked about, and is then said again with that.
+        return status not in state.proposal.reported
+    if status.provisioning_status == DELETED:
+        return knows(state, status.id)
+    known = state.reported
+    said = (known.provisioning.get(status.id), known.operating.get(status.id))
+    return any(word not in (None, before) for word, before in zip(_words(status), said, strict=True))
+
+
+def _words(status: ObjectStatus) -> tuple[str | None, str | None]:
+    return status.provisioning_status, status.operating_status
+
+
+def _malformed(status: ObjectStatus) -> Rejected | None:
+    if status.kind not in KINDS:
+        return invalid(f"kind must be one of {', '.join(KINDS)}, and is {status.kind}.", field="kind")
+    for field, allowed in (
+        ("provisioning_status", PROVISIONING_STATUSES),
+        ("operating_status", OPERATING_STATUSES),
+    ):
+        word = getattr(status, field)
+        if word is not None and word not in allowed:
+            return invalid(f"{field} of {status.id} must be one of {', '.join(allowed)}, and is {word}.", field=field)
+    return None
+
+
+def _unheard_of(status: ObjectStatus, state: LoadBalancerState) -> Rejected | None:
+    """What is gone is not missed; and what is proposed, the driver knows better than we do."""
+    if state.proposal is not None or status.provisioning_status == DELETED or knows(state, status.id):
+        return None
+    return missing(status.kind, status.id)

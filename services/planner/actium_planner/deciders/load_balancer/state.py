@@ -8,7 +8,17 @@ from immutables import Map
 from msgspec.structs import replace
 
 from actium_shared.events.load_balancer import LoadBalancerEvent
-from actium_shared.ids import ApplianceId, L7PolicyId, L7RuleId, ListenerId, MemberId, PoolId, ProjectId, SubnetId
+from actium_shared.ids import (
+    ApplianceId,
+    L7PolicyId,
+    L7RuleId,
+    ListenerId,
+    LoadBalancerId,
+    MemberId,
+    PoolId,
+    ProjectId,
+    SubnetId,
+)
 from actium_shared.proposals import ObjectStatus, PackedCommand
 from actium_shared.provider_options import is_ours
 from actium_shared.wishes import (
@@ -54,6 +64,7 @@ class Proposal:
     """A wish that another vendor's driver is asked about. `reported` is what that driver says meanwhile."""
 
     id: str
+    load_balancer_id: LoadBalancerId
     provider: str
     project_id: ProjectId
     command: PackedCommand
@@ -151,3 +162,21 @@ class LoadBalancerState:
             member.subnet_id for pool in self.pools.values() for member in pool.members.values() if member.subnet_id
         }
         return frozenset(named - {self.load_balancer.vip.subnet_id})
+
+    def holdings(self) -> Mapping[str, int]:
+        """Give what quotas count, by resource; what is proposed counts, too."""
+        own = {} if self.load_balancer is None else self._own_holdings()
+        growth = self.proposal.growth if self.proposal is not None else {}
+        return {resource: own.get(resource, 0) + growth.get(resource, 0) for resource in {**own, **growth}}
+
+    def _own_holdings(self) -> Mapping[str, int]:
+        pools = self.pools.values()
+        return {
+            "loadbalancer": 1,
+            "listener": len(self.listeners),
+            "pool": len(self.pools),
+            "member": sum(len(pool.members) for pool in pools),
+            "healthmonitor": sum(pool.health_monitor is not None for pool in pools),
+            "l7policy": len(self.l7_policies),
+            "l7rule": sum(len(policy.rules) for policy in self.l7_policies.values()),
+        }

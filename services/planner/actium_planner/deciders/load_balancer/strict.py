@@ -10,17 +10,18 @@ from actium_shared.commands import planner as commands
 from actium_shared.message import Reason, Rejected
 
 ERROR = "ERROR"
+ALLOWED_IN_ERROR = (commands.DeleteLoadBalancer, commands.FailOverLoadBalancer)
 
 
 def refuse_while_busy(command: commands.LoadBalancerCommand, state: LoadBalancerState) -> Rejected | None:
-    """Give the refusal, or nothing when the load balancer stands still; one in ERROR can be deleted."""
+    """Give the refusal, or nothing when the load balancer stands still; one in ERROR can be deleted or failed over."""
     status = _busy_status(state)
     if status is None:
         return None
-    if isinstance(command, commands.DeleteLoadBalancer) and status == ERROR:
+    if isinstance(command, ALLOWED_IN_ERROR) and status == ERROR:
         return None
     lb_id = command.load_balancer_id
-    if isinstance(command, commands.UpdateLoadBalancer | commands.DeleteLoadBalancer):
+    if isinstance(command, (commands.UpdateLoadBalancer, *ALLOWED_IN_ERROR)):
         detail = f"Load balancer {lb_id} is in state {status}, which does not allow this."
     else:
         detail = f"Load balancer {lb_id} is immutable and cannot be updated: it is in state {status}."

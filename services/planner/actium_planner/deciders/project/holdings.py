@@ -10,18 +10,7 @@ Holdings = Mapping[str, int]
 
 def holdings(state: LoadBalancerState) -> Holdings:
     """Give what the load balancer and its children count; it counts until nothing of it exists any more."""
-    if state.load_balancer is None:
-        return {}
-    pools = state.pools.values()
-    return {
-        "loadbalancer": 1,
-        "listener": len(state.listeners),
-        "pool": len(state.pools),
-        "member": sum(len(pool.members) for pool in pools),
-        "healthmonitor": sum(pool.health_monitor is not None for pool in pools),
-        "l7policy": len(state.l7_policies),
-        "l7rule": sum(len(policy.rules) for policy in state.l7_policies.values()),
-    }
+    return state.holdings()
 
 
 def growth(before: LoadBalancerState, after: LoadBalancerState) -> Holdings:

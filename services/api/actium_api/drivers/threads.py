@@ -1,0 +1,57 @@
+"""Foreign code in threads of its own, with a deadline: what hangs there holds up neither the loop nor the end of the process."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from actium_api.faults import Fault
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+MOST = 64
+"""Calls at a time; more are turned away, as drivers that hang would otherwise fill the process."""
+
+_running = threading.BoundedSemaphore(MOST)
+
+
+async def in_thread(call: Callable[[], T], *, what: str, timeout_s: float) -> T:
+    """
+    Give what `call` gives, or raise what it raises. One that is late runs on, and nobody hears its outcome.
+
+    Raises:
+        TimeoutError: it has not returned in time.
+        Fault: 503, too many calls are under way.
+    """
+    if not _running.acquire(blocking=False):
+        raise Fault(503, f"{MOST} calls to drivers are under way already; try again later.")
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def tell(value: T | None, exc: BaseException | None) -> None:
+        if done.done():
+            log.warning("call came back too late", extra={"call": what, "error": repr(exc) if exc else None})
+        elif exc is not None:
+            done.set_exception(exc)
+        else:
+            done.set_result(value)  # type: ignore[arg-type]  # it is None where T allows it
+
+    def inside() -> None:
+        value, failure = None, None
+        try:
+            value = call()
+        except Exception as exc:  # handed on
+            failure = exc
+        finally:
+            _running.release()
+        try:
+            loop.call_soon_threadsafe(tell, value, failure)
+        except RuntimeError:
+            log.warning("call came back after the end", extra={"call": what})
+
+    threading.Thread(target=inside, name=what, daemon=True).start()
+    async with asyncio.timeout(timeout_s):
+        return await done
