@@ -31,7 +31,7 @@ from actium_shared.events.catalogue import CATALOGUE_ID
 from actium_shared.ids import PortId, RandomIds, derived_id
 from actium_shared.message import Accepted, Actor, Command, Event, Position, Rejected, Reply
 from actium_shared.read_model import Database, Positions
-from actium_shared.wishes import LoadBalancerWish, Vip
+from actium_shared.wishes import LoadBalancer, LoadBalancerWish, Vip
 from builders import vip
 from unit.api.given import recorded
 
@@ -67,8 +67,8 @@ class MemoryServices:
 
     async def _load_balancer(self, command: LoadBalancerCommand) -> Reply:
         state = self.states.get(command.load_balancer_id, LoadBalancerState())
-        if isinstance(command, CreateLoadBalancer) and not self._offers_anything:
-            furnished = catalogue.furnish(command.load_balancer, self._catalogue)
+        if isinstance(command, CreateLoadBalancer):
+            furnished = self._furnished(command.load_balancer)
             if isinstance(furnished, Rejected):
                 return furnished
             command = msgspec.structs.replace(command, load_balancer=furnished)
@@ -76,6 +76,11 @@ class MemoryServices:
         if not isinstance(decision, Rejected):
             self.states[command.load_balancer_id] = load_balancer.fold(state, decision)
         return await self._recorded("loadbalancer", command.load_balancer_id, decision)
+
+    def _furnished(self, wanted: LoadBalancer) -> LoadBalancer | Rejected:
+        if self._offers_anything:
+            return msgspec.structs.replace(wanted, provider=wanted.provider or "actium")
+        return catalogue.furnish(wanted, self._catalogue)
 
     async def _about_catalogue(self, command: CatalogueCommand) -> Reply:
         decision = catalogue.decide(command, self._catalogue, used=self._in_use())

@@ -48,6 +48,7 @@ PATHS: Mapping[str, str] = {
     "rule": "/l7policies/<policy>/rules",
 }
 
+CIPHER_LISTS = ["HIGH:!aNULL", "TLS_AES_256_GCM_SHA384", "AES128-SHA:" + "x" * 2037]
 VALUES: Mapping[tuple[str, str], list[Any]] = {
     ("loadbalancer", "additional_vips"): [[], [{"subnet_id": TENANT}]],
     ("loadbalancer", "listeners"): [[], [{"protocol": "HTTP", "protocol_port": 80}]],
@@ -56,9 +57,11 @@ VALUES: Mapping[tuple[str, str], list[Any]] = {
     ("loadbalancer", "vip_sg_ids"): [[], [an_id("group")]],
     ("listener", "default_pool_id"): ["<pool>"],
     ("listener", "loadbalancer_id"): ["<lb>"],
+    ("listener", "tls_ciphers"): CIPHER_LISTS,
     ("listener", "insert_headers"): [{}, {"X-Forwarded-For": "x" * 255}],
     ("listener", "allowed_cidrs"): [["203.0.113.0/24"]],
     ("pool", "session_persistence"): [{"type": "SOURCE_IP"}, {"type": "APP_COOKIE", "cookie_name": "x" * 255}],
+    ("pool", "tls_ciphers"): CIPHER_LISTS,
     ("pool", "loadbalancer_id"): ["<lb>"],
     ("pool", "listener_id"): ["<listener>"],
     ("member", "request_sriov"): [False],

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import httpx
 
-from differential.story import LBAAS, PROJECT, Json, Request, Settle, Story
+from differential.story import PROJECT, Json, Request, Settle, Story
 
 TOKEN = re.compile(r"<[a-z0-9_]+-\d+>")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -163,6 +163,8 @@ class Plain:
     provider: str
 
     def value(self, found: Json, *, key: str = "", depth: int = 0, is_refusal: bool = False) -> Json:
+        if is_refusal and key in TEXTS:
+            return "<text>"
         match found:
             case dict():
                 return {
@@ -172,15 +174,13 @@ class Plain:
             case list():
                 values = [self.value(each, depth=depth + 1, is_refusal=is_refusal) for each in found]
                 # Only collections and pages are in an order that is promised.
-                return values if depth < 2 else sorted(values, key=json.dumps)  # noqa: PLR2004
+                return values if depth < 2 else sorted(values, key=_in_order)
             case str():
-                return self.text(found, key, is_refusal=is_refusal)
+                return self.text(found, key)
             case _:
                 return found
 
-    def text(self, found: str, key: str, *, is_refusal: bool) -> str:
-        if is_refusal and key in TEXTS:
-            return "<text>" if found else ""
+    def text(self, found: str, key: str) -> str:
         if TIME.fullmatch(found):
             return "<time>"
         if key in ADDRESSES and not found.startswith(CHOSEN):
@@ -192,9 +192,10 @@ class Plain:
         return UUID.sub(lambda id_: id_[0] if _is_given(id_[0]) else "<uuid>", found.replace(self.root, "<root>"))
 
 
+def _in_order(value: Json) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
 def _is_given(found: str) -> bool:
     """Whether stories name it: theirs are easily told from those that a side made up."""
     return found[9:23] == "0000-4000-8000"
-
-
-__all__ = ["LBAAS", "Answer", "Player", "Side"]

@@ -126,8 +126,20 @@ def settle() -> None:
     """Report all that is pending as done, as a provider would: through upstream's own driver agent."""
     with session() as opened, opened.begin():
         report = {name: records(opened, model) for name, (model, _) in REPORTED.items()}
+        report[constants.MEMBERS] += unwatched(opened)
     answer = DriverUpdater().update_loadbalancer_status(report)
     assert answer["status_code"] == 200, answer
+
+
+def unwatched(opened: Session) -> list[dict[str, str]]:
+    """Give what is said of the members that lose their monitor."""
+    monitors = opened.query(models.HealthMonitor).options(lazyload("*"))
+    return [
+        {"id": member.id, "operating_status": constants.NO_MONITOR}
+        for monitor in monitors
+        if is_gone(monitor) and not is_gone(monitor.pool)
+        for member in monitor.pool.members
+    ]
 
 
 def records(opened: Session, model: Any) -> list[dict[str, str]]:

@@ -24,6 +24,10 @@ default_provider_driver = noop_driver
 enabled_provider_drivers = noop_driver:no-op, amphora:amphorae
 [controller_worker]
 network_driver = network_noop_driver
+compute_driver = compute_noop_driver
+image_driver = image_noop_driver
+volume_driver = volume_noop_driver
+amphora_driver = amphora_noop_driver
 [certificates]
 cert_manager = noop_cert_manager
 [database]

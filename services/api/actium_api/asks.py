@@ -16,6 +16,7 @@ from actium_api.faults import Fault, refuse
 from actium_shared.bus import ASK_TIMEOUT_S, Bus
 from actium_shared.clock import Clock
 from actium_shared.commands.compute import CheckSecrets, FindSealingKey, SealingKey
+from actium_shared.commands.health import ReportStatistics
 from actium_shared.commands.network import FindNetworkObjects, FindSubnet, ReserveVip, VipReservation
 from actium_shared.commands.planner import (
     DeleteAvailabilityZone,
@@ -117,9 +118,11 @@ class Asks:
             raise PermanentError("an ask for a key ended without an answer")
         return reply.public_key
 
-    async def confirm(self, command: FindSubnet | FindNetworkObjects | CheckSecrets, *, caller: Caller) -> None:
+    async def confirm(
+        self, command: FindSubnet | FindNetworkObjects | CheckSecrets | ReportStatistics, *, caller: Caller
+    ) -> None:
         """
-        Have another service look whether something exists, and can be used as it shall be.
+        Have another service look whether something exists, and can be used as it shall be; or take it, as figures.
 
         Raises:
             Fault: it does not or cannot, or nobody answers (503).

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from actium_shared.quotas import QuotaSettings
+from actium_shared.provider_options import ProviderSettings
 
 CIPHERS = (
     "TLS_AES_128_GCM_SHA256:"
@@ -23,7 +23,7 @@ CIPHERS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApiSettings(QuotaSettings):
+class ApiSettings(ProviderSettings):
     """`ACTIUM_LISTEN_PORT=9876` and so on; see `Settings`."""
 
     listen_host: str = "127.0.0.1"
@@ -33,6 +33,15 @@ class ApiSettings(QuotaSettings):
     """Answer the read-only identity and network calls of the usual clients: for worlds that have neither service."""
 
     default_provider: str = "actium"
+    driver_timeout_s: float = 20.0
+    """So long another vendor's driver may take for a call; with 25 s more than that, addresses wait for it (60 s)."""
+
+    driver_agent_folder: Path | None = None
+    """Where the sockets are by which other vendors' drivers report; without it there are none."""
+
+    driver_agent_mode: str = "0660"
+    """Who may open those sockets: their mode in octal."""
+
     default_project_id: str = "8f8a51f1b5e04f5d9d1a6c0a5f0e7c11"
     """Whose request it is when neither a token nor `X-Project-Id` says so."""
 

@@ -139,9 +139,7 @@ class Driver(ABC):
         command = commands.UpdateMember(load_balancer_id=of, pool_id=pool_id, member_id=member_id, changes=changes)
         await self.carry_out(command, caller=caller)
 
-    async def member_delete(
-        self, of: LoadBalancerId, member_id: MemberId, *, pool_id: PoolId, caller: Caller
-    ) -> None:
+    async def member_delete(self, of: LoadBalancerId, member_id: MemberId, *, pool_id: PoolId, caller: Caller) -> None:
         command = commands.DeleteMember(load_balancer_id=of, pool_id=pool_id, member_id=member_id)
         await self.carry_out(command, caller=caller)
 
@@ -199,9 +197,7 @@ class Driver(ABC):
     async def l7policy_delete(self, of: LoadBalancerId, policy_id: L7PolicyId, *, caller: Caller) -> None:
         await self.carry_out(commands.DeleteL7Policy(load_balancer_id=of, l7_policy_id=policy_id), caller=caller)
 
-    async def l7rule_create(
-        self, of: LoadBalancerId, rule: L7Rule, *, policy_id: L7PolicyId, caller: Caller
-    ) -> None:
+    async def l7rule_create(self, of: LoadBalancerId, rule: L7Rule, *, policy_id: L7PolicyId, caller: Caller) -> None:
         command = commands.CreateL7Rule(load_balancer_id=of, l7_policy_id=policy_id, l7_rule=rule)
         await self.carry_out(command, caller=caller)
 

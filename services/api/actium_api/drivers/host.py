@@ -28,6 +28,7 @@ class Drivers:
     def __init__(self, drivers: Mapping[str, Driver], descriptions: Mapping[str, str], *, database: Database) -> None:
         self._drivers, self._database = drivers, database
         self.descriptions = {name: text for name, text in descriptions.items() if name in drivers}
+        self._only_ours = descriptions.keys() == PROVIDERS.keys()
         self.vendors = {name: driver for name, driver in drivers.items() if not is_ours(name)}
 
     def named(self, provider: str, *, field: str = "provider") -> Driver:
@@ -50,7 +51,7 @@ class Drivers:
         Raises:
             Fault: 501, it is not enabled any more.
         """
-        if not self.vendors and len(self.descriptions) == len(PROVIDERS):
+        if self._only_ours:
             return self._drivers[ACTIUM]
 
         def query(connection: sa.Connection) -> str | None:
@@ -59,7 +60,9 @@ class Drivers:
         provider = await self._database.read(query) or ACTIUM
         found = self._drivers.get(provider)
         if found is None:
-            raise Fault(501, f"Provider '{provider}' is not enabled any more: load balancer {load_balancer_id} waits for it.")
+            raise Fault(
+                501, f"Provider '{provider}' is not enabled any more: load balancer {load_balancer_id} waits for it."
+            )
         return found
 
 

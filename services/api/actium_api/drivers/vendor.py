@@ -155,7 +155,9 @@ class VendorDriver(Driver):
         await self._within(lambda driver: driver.validate_availability_zone(dict(data)), "validate_availability_zone")
 
     async def get_supported_flavor_metadata(self) -> Mapping[str, str]:
-        found = await self._within(lambda driver: driver.get_supported_flavor_metadata(), "get_supported_flavor_metadata")
+        found = await self._within(
+            lambda driver: driver.get_supported_flavor_metadata(), "get_supported_flavor_metadata"
+        )
         return dict(found or {})
 
     async def get_supported_availability_zone_metadata(self) -> Mapping[str, str]:

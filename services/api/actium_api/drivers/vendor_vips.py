@@ -20,7 +20,12 @@ def wished(wish: ReserveVip) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         "vip_subnet_id": wish.subnet_id,
     }
     more = [
-        {"ip_address": each.address, "network_id": wish.network_id, "port_id": each.port_id, "subnet_id": each.subnet_id}
+        {
+            "ip_address": each.address,
+            "network_id": wish.network_id,
+            "port_id": each.port_id,
+            "subnet_id": each.subnet_id,
+        }
         for each in wish.additional
     ]
     return own, more
