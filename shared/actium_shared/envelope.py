@@ -10,6 +10,9 @@ from actium_shared.message import Actor
 COMMIT_TYPE = "actium.commit"
 """The `type` of a commit's envelope; the events inside carry their own."""
 
+CALLERS_ID = "command/"
+"""Begins the id of a command that its caller has named: who decides on it does so once."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:

@@ -8,6 +8,7 @@ from typing import Any, Self, cast
 import httpx
 import msgspec
 
+from actium_api import drivers
 from actium_api.app import application
 from actium_api.asks import Asks
 from actium_api.read_model.projections import project
@@ -146,6 +147,9 @@ class MemoryWorld:
         app.state.ids, app.state.clock = RandomIds(), SystemClock()
         # Of the bus the API uses nothing but asks.
         app.state.asks = Asks(bus=cast("Bus", self._services), positions=positions, clock=SystemClock())
+        app.state.drivers = drivers.load(
+            app.state.settings, asks=app.state.asks, database=self._database, ids=app.state.ids
+        )
         app.state.caught_up = asyncio.Event()
         app.state.caught_up.set()
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)

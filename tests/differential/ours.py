@@ -76,9 +76,7 @@ class Ours:
 
     provider = "actium"
 
-    def __init__(
-        self, client: httpx.AsyncClient, fleet: HeldFleet, read_model: sa.Engine, *, is_strict: bool
-    ) -> None:
+    def __init__(self, client: httpx.AsyncClient, fleet: HeldFleet, read_model: sa.Engine, *, is_strict: bool) -> None:
         self.client, self._fleet, self._read_model, self._is_strict = client, fleet, read_model, is_strict
 
     async def settle(self) -> None:

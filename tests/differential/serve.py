@@ -3,7 +3,7 @@ Serves upstream's API on a port of loopback until it is ended; run by the Python
 
 It stands on an empty database in memory and its no-op drivers. Two requests of ours go to no resource of upstream's:
 `POST /-/settle` has the provider say that all its work is done, `POST /-/wipe` empties the database. What a request
-with the header `X-Undo` has done is undone when it is answered.
+with the header `X-Undo` has done is undone when it is answered, and whatever a refused one has left behind.
 """
 
 import copy
@@ -82,9 +82,16 @@ class Upstream:
         return []
 
     def _play(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
-        before = State() if "HTTP_X_UNDO" in environ else None
-        answer = list(self._app(environ, start))
-        if before is not None:
+        if environ["REQUEST_METHOD"] == "GET":
+            return self._app(environ, start)
+        before, statuses = State(), []
+
+        def started(status: str, *more: Any) -> Any:
+            statuses.append(status)
+            return start(status, *more)
+
+        answer = list(self._app(environ, started))
+        if "HTTP_X_UNDO" in environ or statuses[-1] >= "4":
             before.restore()
         return answer
 

@@ -11,6 +11,7 @@ from typing import Any
 Json = Any
 LBAAS = "/v2.0/lbaas"
 SUBNET = "11111111-0000-4000-8000-000000000001"
+IPV6_SUBNET = "11111111-0000-4000-8000-000000000006"
 OTHER_SUBNET = "11111111-0000-4000-8000-000000000002"
 NETWORK = "22222222-0000-4000-8000-000000000001"
 PORT = "33333333-0000-4000-8000-000000000001"
@@ -89,11 +90,10 @@ class Story:
     def put(self, path: str, key: str, fields: Json, **more: Any) -> None:
         self.ask("PUT", path, {key: fields}, **more)
 
-    def post(self, path: str, key: str, fields: Json, *, inner: Mapping[str, str] | None = None, **more: Any) -> str:
-        """Create something and give its token; `inner` are tokens of what is made with it, by where it is shown."""
+    def post(self, path: str, key: str, fields: Json, **more: Any) -> str:
+        """Create something and give its token."""
         token = self.token(key)
-        keeps = {f"{key}.id": token} | {f"{key}.{where}": each for where, each in (inner or {}).items()}
-        self.ask("POST", path, {key: fields}, keeps=keeps, **more)
+        self.ask("POST", path, {key: fields}, keeps={f"{key}.id": token}, **more)
         return token
 
     def attempt(self, path: str, key: str, fields: Json, **more: Any) -> None:

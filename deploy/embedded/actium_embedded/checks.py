@@ -13,7 +13,7 @@ from actium_embedded.terminal import console
 from actium_embedded.world import CHECKOUT
 
 CODE = ("shared", "services", "deploy", "tests")
-TESTS = ("unit", "contract", "integration", "replay", "system")
+TESTS = ("unit", "contract", "fuzz", "integration", "replay", "system")
 _PYTEST = (str(BIN / "python"), "-m", "pytest")
 LONG_TEST_S = 7200
 """For one test of the long run: there a drill goes through every place where something can die."""

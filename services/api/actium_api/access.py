@@ -16,7 +16,7 @@ from starlette.requests import Request
 from actium_api.auth import caller
 from actium_api.faults import Fault
 from actium_api.policy import Policy
-from actium_api.policy_rules import PREFIX
+from actium_api.policy_rules import DRIVER, PREFIX
 from actium_shared.errors import PermanentError
 
 TRUE = frozenset(("true", "t", "yes", "y", "on", "1"))
@@ -194,8 +194,11 @@ def _sites(path: str, resource: str) -> dict[tuple[str, str], Need]:
 NEEDS: Mapping[tuple[str, str], Need] = {
     ("/", "GET"): _need(By.ANYONE),
     ("/v2", "GET"): _need(By.ANYONE),
+    ("/openapi.json", "GET"): _need(By.ANYONE),
     ("/healthcheck", "GET"): _need(By.ANYONE),
     ("/healthcheck", "HEAD"): _need(By.ANYONE),
+    ("/v1/commands", "POST"): Need(by=By.SITE, actions=(DRIVER,)),
+    ("/v1/commands/schema", "GET"): Need(by=By.SITE, actions=(DRIVER,)),
     **_tenants("/v2/loadbalancers", "loadbalancer"),
     ("/v2/loadbalancers/{}/stats", "GET"): _need(By.ROW, "loadbalancer:get_stats"),
     ("/v2/loadbalancers/{}/status", "GET"): _need(By.ROW, "loadbalancer:get_status"),

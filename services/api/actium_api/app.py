@@ -27,6 +27,7 @@ from actium_api.routes import (
     amphorae,
     availability_zone_profiles,
     availability_zones,
+    commands,
     discovery,
     flavor_profiles,
     flavors,
@@ -36,6 +37,7 @@ from actium_api.routes import (
     listeners,
     load_balancers,
     members,
+    openapi,
     pools,
     providers,
     quotas,
@@ -62,6 +64,8 @@ RESOURCES = (
     availability_zones,
     availability_zone_profiles,
     discovery,
+    openapi,
+    commands,
 )
 TITLES = {404: "Not Found", 405: "Method Not Allowed"}
 METHODS = "GET, POST, PUT, DELETE, OPTIONS"
@@ -194,7 +198,7 @@ def _early(scope: Scope) -> Response | None:
         return Response(status_code=200, headers={"Allow": METHODS})
     if path == paths.HEALTHCHECK:
         return None
-    if path not in ("/", paths.ROOT) and not scope["app"].state.caught_up.is_set():
+    if path not in ("/", paths.ROOT, paths.OPENAPI) and not scope["app"].state.caught_up.is_set():
         return fault_response(Fault(503, "This API has just started and is still reading the log; try again soon."))
     accept = Headers(scope=scope).get("accept")
     if accept and not _takes_json(accept):

@@ -92,6 +92,27 @@ class Asks:
             if reply is not None:
                 await self.positions.wait_for(reply.position, timeout_s=ASK_TIMEOUT_S)
 
+    async def answer(self, command: Command, *, caller: Caller, command_id: str) -> Reply:
+        """
+        Give a service's answer, whatever it is, to a command with an id of its own; what it accepted shows by then.
+
+        Raises:
+            Fault: the outcome is unknown (503).
+        """
+        async with self._bounded():
+            while True:
+                try:
+                    reply = await self.bus.ask(
+                        command, actor=caller.actor, timeout_s=ATTEMPT_TIMEOUT_S, command_id=command_id
+                    )
+                    break
+                except RetryableError as exc:
+                    log.warning("ask again", extra={"command": command.TYPE, "error": str(exc)})
+                    await self.clock.sleep(PAUSE_S)
+            if isinstance(reply, Accepted):
+                await self.positions.wait_for(reply.position, timeout_s=ASK_TIMEOUT_S)
+            return reply
+
     async def reserve_vip(self, command: ReserveVip, *, caller: Caller) -> VipReservation:
         """
         Have the network service reserve the addresses.

@@ -11,7 +11,7 @@ from actium_api.operator.errors import OperatorError, error_response
 from actium_api.policy import Policy
 from actium_api.policy_rules import OPERATOR
 
-OPEN_PATHS = frozenset(("/", paths.HEALTHCHECK))
+OPEN_PATHS = frozenset(("/", paths.HEALTHCHECK, paths.OPENAPI))
 OPERATOR_PATHS = "/operator/"
 RETRY_AFTER_S = 1
 UNAUTHENTICATED = {

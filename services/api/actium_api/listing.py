@@ -143,7 +143,7 @@ def _tags(items: Sequence[tuple[str, str]]) -> dict[str, Any]:
 
 
 def _sort(parameters: Mapping[str, str], of: Collection) -> tuple[tuple[str, bool], ...]:
-    wanted = [part.partition(":")[::2] for part in _parts(parameters.get("sort"))]
+    wanted = [_sorted_by(part) for part in _parts(parameters.get("sort"))]
     if not wanted:
         keys, directions = _parts(parameters.get("sort_key")), _parts(parameters.get("sort_dir"))
         wanted = [(key, directions[at] if at < len(directions) else "asc") for at, key in enumerate(keys)]
@@ -151,12 +151,17 @@ def _sort(parameters: Mapping[str, str], of: Collection) -> tuple[tuple[str, boo
     for key, direction in wanted:
         if key not in of.filters:
             raise Fault(400, f"Cannot sort by {key}: known are {', '.join(of.filters)}.")
-        if (direction or "asc") not in DIRECTIONS:
+        if direction not in DIRECTIONS:
             raise RouterFault(400, "Bad Request", f"Sort direction must be asc or desc, and is '{direction}'.")
-        order.setdefault(key, DIRECTIONS[direction or "asc"])
+        order.setdefault(key, DIRECTIONS[direction])
     for key in TIE_BREAKERS:
         order.setdefault(key, False)
     return tuple(order.items())
+
+
+def _sorted_by(part: str) -> tuple[str, str]:
+    key, colon, direction = part.partition(":")
+    return key, direction if colon else "asc"
 
 
 def _parts(text: str | None) -> list[str]:
@@ -179,10 +184,10 @@ def only_fields(body: bytes, fields: Sequence[str]) -> bytes:
 
 def _links(request: Request, query: PageQuery, ids: Sequence[str]) -> list[dict[str, str]]:
     links = []
-    if len(ids) == query.limit:
-        links.append({"rel": "next", "href": _link(request, query, ids[-1])})
     if query.marker is not None and ids:
         links.append({"rel": "previous", "href": _link(request, query, ids[0], reverse=True)})
+    if len(ids) == query.limit:
+        links.append({"rel": "next", "href": _link(request, query, ids[-1])})
     return links
 
 

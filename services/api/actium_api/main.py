@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 
-from actium_api import admission, migrations, server
+from actium_api import admission, drivers, migrations, server
 from actium_api.app import application
 from actium_api.asks import Asks
 from actium_api.projector import Projector
@@ -41,6 +41,16 @@ async def main(settings: ApiSettings) -> None:
             app.state.ids = RandomIds()
             app.state.asks = asks
             app.state.caught_up = projector.caught_up
+            app.state.drivers = drivers.load(settings, asks=asks, database=database, ids=app.state.ids)
+            drivers.attach(
+                service,
+                app.state.drivers,
+                settings,
+                asks=asks,
+                database=database,
+                clock=clock,
+                caught_up=projector.caught_up,
+            )
 
             def stopping() -> None:
                 app.state.stopping.set()

@@ -9,6 +9,7 @@ MOUNT = "/load-balancer"
 VERSIONS = frozenset(("v2", "v2.0"))
 ROOT = "/v2"
 HEALTHCHECK = "/healthcheck"
+OPENAPI = "/openapi.json"
 
 
 def canonical(path: str) -> str | None:
@@ -21,8 +22,8 @@ def canonical(path: str) -> str | None:
         parts.pop()
     if not parts:
         return "/" if mounted or path in ("", "/") else None
-    if parts == [HEALTHCHECK[1:]]:
-        return HEALTHCHECK
+    if parts in ([HEALTHCHECK[1:]], [OPENAPI[1:]]):
+        return f"/{parts[0]}"
     if parts[0] not in VERSIONS:
         return None
     rest = parts[1:]

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 PREFIX = "os_load-balancer_api:"
 OPERATOR = "actium:operator"
-"""The one rule that upstream does not have: who may use the operator API."""
+DRIVER = "actium:driver"
+"""The rules that upstream does not have: who may use the operator API, and who the driver API."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +158,7 @@ def _actions() -> Iterator[Action]:
                 check += " or role:service"  # DNS as a service reads members with it
             yield Action(name=f"{PREFIX}{resource}:{action}", check=check, description=f"{words} {resource}")
     yield Action(name=OPERATOR, check=f"rule:{ADMIN}", description="Use the operator API")
+    yield Action(name=DRIVER, check=f"rule:{ADMIN} or role:service", description="Use the driver API")
 
 
 ACTIONS = tuple(_actions())

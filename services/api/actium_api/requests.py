@@ -17,24 +17,35 @@ async def wrapped(request: Request, wrapper: str) -> Any:
         Fault: wrong content type, no JSON, or another key.
         RouterFault: it is too large.
     """
+    found = await document(request, form=f'{{"{wrapper}": ...}}')
+    if not isinstance(found, dict) or wrapper not in found:
+        raise Fault(400, f"The body must hold the key '{wrapper}'.")
+    others = sorted(found.keys() - {wrapper})
+    if others:
+        raise Fault(400, f"Unknown attribute for argument body: {others[0]}; the one key must be '{wrapper}'.")
+    return found[wrapper]
+
+
+async def document(request: Request, *, form: str = "{...}") -> Any:
+    """
+    Give the body's JSON, whatever it is; `form` tells what was expected where there is none.
+
+    Raises:
+        Fault: wrong content type, or no JSON.
+        RouterFault: it is too large.
+    """
     body = await _bytes(request)
     content_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if content_type != "application/json":
         raise Fault(415, f"The body must be application/json, and is {content_type}.")
     if not body.strip():
-        raise Fault(400, f'The body is missing: it must be JSON of the form {{"{wrapper}": ...}}.')
+        raise Fault(400, f"The body is missing: it must be JSON of the form {form}.")
     try:
-        document = msgspec.json.decode(body)
+        return msgspec.json.decode(body)
     except RecursionError as exc:
         raise Fault(400, "The body is nested too deeply.") from exc
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise Fault(400, f"The body is not valid JSON: {exc}.") from exc
-    if not isinstance(document, dict) or wrapper not in document:
-        raise Fault(400, f"The body must hold the key '{wrapper}'.")
-    others = sorted(document.keys() - {wrapper})
-    if others:
-        raise Fault(400, f"Unknown attribute for argument body: {others[0]}; the one key must be '{wrapper}'.")
-    return document[wrapper]
 
 
 async def _bytes(request: Request) -> bytes:

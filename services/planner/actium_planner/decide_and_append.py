@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from actium_planner.states import STREAM, Aggregates, Held
 from actium_shared.clock import Clock
-from actium_shared.envelope import Envelope
+from actium_shared.envelope import CALLERS_ID, Envelope
 from actium_shared.errors import VersionConflictError
 from actium_shared.event_store import EventStore, commit_envelope
 from actium_shared.ids import Ids
@@ -45,6 +45,7 @@ class Shell:
         """
         Give the position of what was decided, or of the aggregate's last commit when nothing new happened.
 
+        A command that its caller has named is decided on once: its id is the commit's, and is looked up first.
         `reads` tells the positions of what else the decision looks at; `deadline` is monotonic seconds; no append is begun after it.
 
         Raises:
@@ -52,8 +53,11 @@ class Shell:
             RetryableError: the log does not answer; the outcome is unknown.
         """
         held = aggregates.get(aggregate_id)
+        named = _commit_of(causation_id, held)
         async with held.lock:
             for _ in range(MAX_RACES):
+                if named in held.answered:
+                    return Position(STREAM, held.answered[named])
                 if isinstance(cause, EventCause) and held.knows(cause.position):
                     return Position(STREAM, held.sequence)
                 now = self.clock.now()
@@ -67,7 +71,7 @@ class Shell:
                 if not events:
                     return Position(STREAM, held.sequence)
                 commit = Commit(
-                    id=self.ids.new(),
+                    id=named or self.ids.new(),
                     events=tuple(events),
                     cause=cause,
                     decided_at=now,
@@ -99,3 +103,10 @@ class Shell:
             STREAM, after=held.sequence, subjects=(held.subject,), timeout_s=CATCH_UP_S
         ):
             aggregates.absorb(aggregate_id, recorded.commit, recorded.position)
+
+
+def _commit_of(command_id: str | None, held: Held[Any]) -> str | None:
+    """Give the commit id of a command that its caller has named: the same only for the same command on the same thing."""
+    if command_id is None or not command_id.startswith(CALLERS_ID):
+        return None
+    return f"{command_id}/{held.subject}"

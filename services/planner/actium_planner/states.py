@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 from actium_planner.deciders import appliance, catalogue, load_balancer, project
 from actium_planner.usage import Usage
 from actium_shared import streams
+from actium_shared.envelope import CALLERS_ID
 from actium_shared.event_store import EventStore, Recorded
 from actium_shared.events.catalogue import CATALOGUE_ID
 from actium_shared.message import Commit, EventCause, Position
@@ -16,6 +17,9 @@ S = TypeVar("S")
 
 STREAM = streams.events_of("planner")
 
+ANSWERED_MOST = 1000
+"""Per aggregate. Who repeats a command after so many others on the same thing has it decided anew."""
+
 
 @dataclass(slots=True)
 class Held(Generic[S]):
@@ -23,12 +27,14 @@ class Held(Generic[S]):
     One aggregate's state with its last sequence, and the lock of whoever decides on it.
 
     `followed` says how far it has reacted to each stream, so that an event delivered again is not reacted to again.
+    `answered` holds the newest commands that their callers have named, with the positions of what they brought.
     """
 
     subject: str
     state: S
     sequence: int = 0
     followed: dict[str, int] = field(default_factory=dict)
+    answered: dict[str | None, int] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def knows(self, position: Position) -> bool:
@@ -84,6 +90,10 @@ class Aggregates(Generic[S]):
         self.newest = max(self.newest, position.sequence)
         if self._changed is not None:
             self._changed(aggregate_id, held.state)
+        if commit.id.startswith(CALLERS_ID):
+            held.answered[commit.id] = position.sequence
+            if len(held.answered) > ANSWERED_MOST:
+                del held.answered[next(iter(held.answered))]
         if isinstance(commit.cause, EventCause):
             cause = commit.cause.position
             held.followed[cause.stream] = max(cause.sequence, held.followed.get(cause.stream, 0))

@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Unpack
 
@@ -19,7 +19,7 @@ from actium_shared import streams, tasks
 from actium_shared.bus.connection import Address, Connection
 from actium_shared.bus.jetstream import ApiError
 from actium_shared.codec import CODEC
-from actium_shared.envelope import Envelope
+from actium_shared.envelope import CALLERS_ID, Envelope
 from actium_shared.errors import (
     BrokenStoreError,
     PermanentError,
@@ -75,9 +75,16 @@ class Asks(Connection):
         await self.end_asks()
         await super().__aexit__(kind, exc, trace)
 
-    async def ask(self, command: Command, *, actor: Actor | None = None, timeout_s: float = ASK_TIMEOUT_S) -> Reply:
+    async def ask(
+        self,
+        command: Command,
+        *,
+        actor: Actor | None = None,
+        timeout_s: float = ASK_TIMEOUT_S,
+        command_id: str | None = None,
+    ) -> Reply:
         """
-        Ask the owner of the command's target and give its reply.
+        Ask the owner of the command's target and give its reply; with an id of its own the command is done once.
 
         Raises:
             RetryableError: no reply in time; the outcome is unknown, and asking again is safe.
@@ -85,6 +92,8 @@ class Asks(Connection):
         """
         subject = streams.ask_subject(command.SERVICE, partition(streams.token(command.target), streams.PARTITIONS))
         envelope = self._envelope(command.TYPE, command.VERSION, actor=actor)
+        if command_id is not None:
+            envelope = replace(envelope, id=f"{CALLERS_ID}{command_id}")
         headers = envelope.to_headers() | {_TIMEOUT: str(timeout_s)}
         message = await self.request(subject, CODEC.encode(command), timeout_s=timeout_s, headers=headers)
         reply_envelope = Envelope.from_headers(message.headers or {})

@@ -1,6 +1,7 @@
 """Load balancers in the midst of a change: what is shown, and what is taken."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from differential.story import MEMBER, MONITOR, NOTHING, POOL, RULE, Story
 
@@ -10,7 +11,9 @@ class _Place:
 
     def __init__(self, name: str) -> None:
         self.story = Story(name, busy=True)
+        self._limit = 0
         self.lb = self._rest(self.story.load_balancer())
+        self.bystander = self._rest(self.story.listener(self.lb, protocol="TCP", protocol_port=9))
         self.listener = self._rest(self.story.listener(self.lb))
         self.pool = self._rest(self.story.pool(self.lb, loadbalancer_id=None, listener_id=self.listener))
         self.member = self._rest(self.story.member(self.pool))
@@ -21,6 +24,11 @@ class _Place:
     def _rest(self, token: str) -> str:
         self.story.settle()
         return token
+
+    def make_busy(self) -> None:
+        """Change something that machines have to learn."""
+        self._limit += 1
+        self.story.put(f"listeners/{self.bystander}", "listener", {"connection_limit": self._limit}, is_told=False)
 
     def show_all(self, when: str) -> None:
         for path in (
@@ -38,16 +46,16 @@ class _Place:
 def shown() -> Iterator[Story]:
     place = _Place("what is shown in the midst of changes")
     story = place.story
-    changes = {
-        "load balancer": (f"loadbalancers/{place.lb}", "loadbalancer"),
-        "listener": (f"listeners/{place.listener}", "listener"),
-        "pool": (f"pools/{place.pool}", "pool"),
-        "member": (f"pools/{place.pool}/members/{place.member}", "member"),
-        "monitor": (f"healthmonitors/{place.monitor}", "healthmonitor"),
-        "policy": (f"l7policies/{place.policy}", "l7policy"),
+    changes: dict[str, tuple[str, str, dict[str, Any]]] = {
+        "load balancer": (f"loadbalancers/{place.lb}", "loadbalancer", {"admin_state_up": False}),
+        "listener": (f"listeners/{place.listener}", "listener", {"connection_limit": 5}),
+        "pool": (f"pools/{place.pool}", "pool", {"lb_algorithm": "SOURCE_IP"}),
+        "member": (f"pools/{place.pool}/members/{place.member}", "member", {"weight": 5}),
+        "monitor": (f"healthmonitors/{place.monitor}", "healthmonitor", {"delay": 9}),
+        "policy": (f"l7policies/{place.policy}", "l7policy", {"redirect_url": "http://a.example/"}),
     }
-    for name, (path, key) in changes.items():
-        story.put(path, key, {"name": "changed"}, name=f"change of {name}")
+    for name, (path, key, change) in changes.items():
+        story.put(path, key, change, name=f"change of {name}")
         place.show_all(f"change of {name}")
         story.settle()
     story.put(f"l7policies/{place.policy}/rules/{place.rule}", "rule", {"value": "/c"}, name="change of rule")
@@ -99,7 +107,7 @@ def refused() -> Iterator[Story]:
 
     def change() -> None:
         story.settle()
-        story.put(f"loadbalancers/{place.lb}", "loadbalancer", {"name": "busy"}, is_told=False)
+        place.make_busy()
 
     items = {
         "load balancer": (f"loadbalancers/{place.lb}", "loadbalancer"),
@@ -111,7 +119,9 @@ def refused() -> Iterator[Story]:
     }
     for name, (path, key) in items.items():
         change()
-        story.put(path, key, {"name": "changed"}, name=f"change of {name}")
+        story.put(path, key, {"admin_state_up": False}, name=f"change of {name}")
+    change()
+    story.put(f"listeners/{place.listener}", "listener", {"name": "other"}, name="another name of listener")
     change()
     story.put(f"l7policies/{place.policy}/rules/{place.rule}", "rule", {"value": "/c"}, name="change of rule")
     for name, path, key, wish in (
@@ -126,21 +136,45 @@ def refused() -> Iterator[Story]:
         change()
         story.post(path, key, wish, name=f"creation of {name}")
     change()
-    story.put(f"pools/{place.pool}/members", "members", [MEMBER], name="a batch")
+    story.put(f"pools/{place.pool}/members", "members", [{**MEMBER, "weight": 9}], name="a batch")
     change()
     story.ask("PUT", f"loadbalancers/{place.lb}/failover", name="failover")
     change()
     for name, path, key, wish in (
-        ("listener of a wrong protocol", "listeners", "listener", {"loadbalancer_id": place.lb, "protocol": "X", "protocol_port": 82}),
-        ("listener at a port that is taken", "listeners", "listener", {"loadbalancer_id": place.lb, "protocol": "HTTP", "protocol_port": 80}),
-        ("listener with an unknown pool", "listeners", "listener", {"loadbalancer_id": place.lb, "protocol": "HTTP", "protocol_port": 82, "default_pool_id": NOTHING}),
-        ("pool with wrong persistence", "pools", "pool", {"loadbalancer_id": place.lb, **POOL, "session_persistence": {"type": "APP_COOKIE"}}),
-        ("reserved member", f"pools/{place.pool}/members", "member", {"address": "169.254.169.254", "protocol_port": 80}),
+        (
+            "listener of a wrong protocol",
+            "listeners",
+            "listener",
+            {"loadbalancer_id": place.lb, "protocol": "X", "protocol_port": 82},
+        ),
+        (
+            "listener at a port that is taken",
+            "listeners",
+            "listener",
+            {"loadbalancer_id": place.lb, "protocol": "HTTP", "protocol_port": 80},
+        ),
+        (
+            "listener with an unknown pool",
+            "listeners",
+            "listener",
+            {"loadbalancer_id": place.lb, "protocol": "HTTP", "protocol_port": 82, "default_pool_id": NOTHING},
+        ),
+        (
+            "pool with wrong persistence",
+            "pools",
+            "pool",
+            {"loadbalancer_id": place.lb, **POOL, "session_persistence": {"type": "APP_COOKIE"}},
+        ),
+        (
+            "reserved member",
+            f"pools/{place.pool}/members",
+            "member",
+            {"address": "169.254.169.254", "protocol_port": 80},
+        ),
     ):
         story.post(path, key, wish, name=f"{name}, busy")
     story.put(f"listeners/{place.listener}", "listener", {"tls_versions": []}, name="wrong change of listener, busy")
     story.put(f"l7policies/{place.policy}", "l7policy", {}, name="empty change of policy, busy")
-    story.get(f"loadbalancers/{place.lb}", name="load balancer after all that")
     yield story
 
 
@@ -154,10 +188,10 @@ def deletions() -> Iterator[Story]:
         "member": f"pools/{place.pool}/members/{place.member}",
         "pool": f"pools/{place.pool}",
         "listener": f"listeners/{place.listener}",
-        "load balancer": f"loadbalancers/{place.lb}",
+        "load balancer": f"loadbalancers/{place.lb}?cascade=true",
     }.items():
         story.settle()
-        story.put(f"loadbalancers/{place.lb}", "loadbalancer", {"name": "busy"}, is_told=False)
+        place.make_busy()
         story.delete(path, name=f"deletion of {name}")
     yield story
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from differential.story import NOTHING, SUBNET, Story
+from differential.story import LBAAS, NOTHING, SUBNET, Story
 
 NIL = "00000000-0000-0000-0000-000000000000"
 
@@ -65,7 +65,6 @@ def flavor_profiles() -> Iterator[Story]:
         {"name": "q"},
         {"name": None},
         {"provider_name": None},
-        {"provider_name": "bogus"},
         {"flavor_data": '{"compute_flavor": "8"}'},
         {"flavor_data": "{"},
         {"flavor_data": None},
@@ -75,6 +74,7 @@ def flavor_profiles() -> Iterator[Story]:
     ):
         story.put(path, "flavorprofile", change, name=f"change {change}")
     story.get(f"{path}?fields=name")
+    story.put(path, "flavorprofile", {"provider_name": "bogus"}, name="a provider that there is not")
     story.delete(path)
     for item in (path, f"flavorprofiles/{NIL}"):
         story.get(item)
@@ -113,7 +113,6 @@ def flavors() -> Iterator[Story]:
     story.get("flavors?enabled=False")
     for change in (
         {"name": "large"},
-        {"name": None},
         {"description": "d"},
         {"description": None},
         {"enabled": False},
@@ -128,6 +127,7 @@ def flavors() -> Iterator[Story]:
     for change in ({"name": "q"}, {"provider_name": "noop_driver"}, {"flavor_data": "{}"}):
         story.put(f"flavorprofiles/{profile}", "flavorprofile", change, name=f"profile in use {change}")
     story.delete(f"flavorprofiles/{profile}", name="profile in use")
+    story.put(path, "flavor", {"name": None}, name="null as a name")
     story.delete(path)
     for item in (path, f"flavors/{NIL}"):
         story.get(item)
@@ -140,7 +140,9 @@ def flavored() -> Iterator[Story]:
     story = Story("load balancers of a flavor")
     profile = _profile(story)
     flavor = story.post("flavors", "flavor", {"name": "f", "flavor_profile_id": profile}, is_told=False)
-    off = story.post("flavors", "flavor", {"name": "off", "enabled": False, "flavor_profile_id": profile}, is_told=False)
+    off = story.post(
+        "flavors", "flavor", {"name": "off", "enabled": False, "flavor_profile_id": profile}, is_told=False
+    )
     for name, fields in {
         "flavor": {"flavor_id": flavor},
         "flavor and its provider": {"flavor_id": flavor, "provider": "amphora"},
@@ -180,12 +182,21 @@ def zones() -> Iterator[Story]:
         "empty name": {"name": ""},
         "long name": {"name": "x" * 256},
     }.items():
-        story.ask("POST", "availabilityzones", {"availability_zone": {**zone, **fields}}, name=name)
+        wish = {**zone, **fields}
+        undone_at = f"{LBAAS}/availabilityzones/{wish['name']}"
+        story.ask("POST", "availabilityzones", {"availability_zone": wish}, name=name, undone_at=undone_at)
     for name in ("made", "made again"):
         story.ask("POST", "availabilityzones", {"availability_zone": zone}, name=name)
     story.get("availabilityzones")
     story.get("availabilityzones/az")
-    for change in ({"description": "d"}, {"description": None}, {"enabled": False}, {"enabled": None}, {"name": "x"}, {}):
+    for change in (
+        {"description": "d"},
+        {"description": None},
+        {"enabled": False},
+        {"enabled": None},
+        {"name": "x"},
+        {},
+    ):
         story.put("availabilityzones/az", "availability_zone", change, name=f"change {change}")
     story.put("availabilityzones/az", "availability_zone", {"enabled": False}, is_told=False)
     off = {"vip_subnet_id": SUBNET, "availability_zone": "az"}

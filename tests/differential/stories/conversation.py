@@ -21,7 +21,18 @@ COLLECTIONS = (
 
 def discovery() -> Iterator[Story]:
     story = Story("discovery")
-    for path in ("/", "/v2", "/v2/", "/v2.0", "/v2.0/", "/v2/lbaas", "/v2/octavia", "/v1", "/v2.0/bogus", "/healthcheck"):
+    for path in (
+        "/",
+        "/v2",
+        "/v2/",
+        "/v2.0",
+        "/v2.0/",
+        "/v2/lbaas",
+        "/v2/octavia",
+        "/v1",
+        "/v2.0/bogus",
+        "/healthcheck",
+    ):
         story.get(path)
     yield story
 
@@ -31,7 +42,13 @@ def aliases() -> Iterator[Story]:
     for prefix in ("/v2/lbaas", "/v2.0", "/v2", LBAAS):
         for collection in COLLECTIONS:
             story.get(f"{prefix}/{collection}")
-    for path in ("/v2/octavia/amphorae", "/v2.0/octavia/amphorae", "/v2/lbaas/amphorae", "/octavia/amphorae", "/v2/octavia"):
+    for path in (
+        "/v2/octavia/amphorae",
+        "/v2.0/octavia/amphorae",
+        "/v2/lbaas/amphorae",
+        "/octavia/amphorae",
+        "/v2/octavia",
+    ):
         story.get(path)
     story.get("loadbalancers/")
     story.get("loadbalancers.json")
@@ -116,7 +133,9 @@ def fields_of_no_resource() -> Iterator[Story]:
     listener, pool = story.listener(lb), story.pool(lb)
     policy = story.policy(listener)
     story.attempt("loadbalancers", "loadbalancer", {"vip_subnet_id": SUBNET, "colour": "red"})
-    story.attempt("listeners", "listener", {"loadbalancer_id": lb, "protocol": "TCP", "protocol_port": 9, "colour": "red"})
+    story.attempt(
+        "listeners", "listener", {"loadbalancer_id": lb, "protocol": "TCP", "protocol_port": 9, "colour": "red"}
+    )
     story.attempt("pools", "pool", {"loadbalancer_id": lb, **POOL, "colour": "red"})
     for path, key in (
         (f"loadbalancers/{lb}", "loadbalancer"),

@@ -105,7 +105,7 @@ def life() -> Iterator[Story]:
         {"tls_versions": []},
         {"tls_versions": ["TLSv9"]},
         {"tls_versions": None},
-        {"tls_ciphers": "A:B"},
+        {"tls_ciphers": "ECDHE-RSA-AES128-GCM-SHA256"},
         {"tls_ciphers": "A B"},
         {"tls_ciphers": None},
         {"alpn_protocols": ["h2"]},
@@ -197,17 +197,16 @@ def tls_changes() -> Iterator[Story]:
     listener = story.listener(place.lb, **CERTIFICATE, is_told=True)
     for change in (
         {"default_tls_container_ref": "other"},
-        {"default_tls_container_ref": None},
         {"sni_container_refs": ["a", "b"]},
         {"default_tls_container_ref": None},
+        {"default_tls_container_ref": "back"},
         {"sni_container_refs": None},
         {"sni_container_refs": []},
-        {"default_tls_container_ref": "back"},
         {"client_authentication": "MANDATORY"},
         {"client_crl_container_ref": "crl"},
         {"hsts_max_age": 5, "hsts_preload": True},
-        {"hsts_max_age": None},
         {"hsts_preload": None},
+        {"hsts_max_age": None},
         {"tls_versions": ["TLSv1.3"]},
         {"tls_versions": None},
         {"tls_ciphers": None},
@@ -217,6 +216,9 @@ def tls_changes() -> Iterator[Story]:
     ):
         story.put(f"listeners/{listener}", "listener", change, name=f"change {change!r:.60}")
     story.get(f"listeners/{listener}")
+    story.put(f"listeners/{listener}", "listener", {"default_tls_container_ref": None}, name="the last certificate")
+    story.put(f"listeners/{listener}", "listener", {"hsts_max_age": 5, "hsts_preload": True}, is_told=False)
+    story.put(f"listeners/{listener}", "listener", {"hsts_max_age": None}, name="age without which there is no preload")
     yield story
 
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from differential.story import (
     GROUP,
+    IPV6_SUBNET,
     MEMBER,
     MONITOR,
     NETWORK,
     NOTHING,
-    OTHER_SUBNET,
     POOL,
     PORT,
     PROJECT,
@@ -26,7 +26,7 @@ def life() -> Iterator[Story]:
     story.put(f"loadbalancers/{lb}", "loadbalancer", {"name": "other", "admin_state_up": False, "tags": ["c"]})
     story.get(f"loadbalancers/{lb}")
     story.put(f"loadbalancers/{lb}", "loadbalancer", {"name": None, "description": None, "admin_state_up": None})
-    story.put(f"loadbalancers/{lb}", "loadbalancer", {"tags": None})
+    story.put(f"loadbalancers/{lb}", "loadbalancer", {"tags": None}, name="null tags")
     story.put(f"loadbalancers/{lb}", "loadbalancer", {"tags": []})
     story.put(f"loadbalancers/{lb}", "loadbalancer", {"vip_qos_policy_id": QOS_POLICY})
     story.put(f"loadbalancers/{lb}", "loadbalancer", {"vip_qos_policy_id": None})
@@ -58,14 +58,14 @@ def vips() -> Iterator[Story]:
     attempt("nothing")
     attempt("subnet", vip_subnet_id=SUBNET)
     attempt("subnet and address", vip_subnet_id=SUBNET, vip_address="203.0.113.5")
-    attempt("subnet and IPv6 address", vip_subnet_id=OTHER_SUBNET, vip_address="2001:DB8::0001")
+    attempt("subnet and IPv6 address", vip_subnet_id=IPV6_SUBNET, vip_address="2001:DB8::0001")
     attempt("address alone", vip_address="203.0.113.5")
     attempt("bad address", vip_subnet_id=SUBNET, vip_address="203.0.113.256")
     attempt("empty address", vip_subnet_id=SUBNET, vip_address="")
     attempt("null address", vip_subnet_id=SUBNET, vip_address=None)
     attempt("network", vip_network_id=NETWORK)
-    attempt("network and subnet", vip_network_id=NETWORK, vip_subnet_id=SUBNET)
-    attempt("network and address", vip_network_id=NETWORK, vip_address="203.0.113.6")
+    attempt("network and subnet", vip_network_id=_of(NETWORK, 11), vip_subnet_id=_of(SUBNET, 11))
+    attempt("network and address", vip_network_id=_of(NETWORK, 12), vip_address="203.0.113.6")
     attempt("port", vip_port_id=PORT)
     attempt("quality of service", vip_subnet_id=SUBNET, vip_qos_policy_id=QOS_POLICY)
     attempt("security groups", vip_subnet_id=SUBNET, vip_sg_ids=[GROUP])
@@ -79,26 +79,32 @@ def vips() -> Iterator[Story]:
 def more_vips() -> Iterator[Story]:
     story = Story("additional VIPs")
 
-    def attempt(name: str, /, *additional: object, **fields: object) -> None:
-        wish = {"project_id": PROJECT, "vip_subnet_id": SUBNET, "additional_vips": list(additional), **fields}
+    one, other = _of(SUBNET, 13), _of(SUBNET, 14)
+    # Upstream's no-op network knows a subnet's network only when the network was named before it.
+    here = {"vip_network_id": _of(NETWORK, 13), "vip_subnet_id": one}
+
+    def attempt(name: str, /, *additional: object) -> None:
+        wish = {"project_id": PROJECT, "additional_vips": list(additional), **here}
         story.attempt("loadbalancers", "loadbalancer", wish, name=name)
 
-    # Upstream's no-op network knows a subnet's network only when the network was named before it.
-    attempt("one", {"subnet_id": OTHER_SUBNET}, vip_network_id=NETWORK)
-    attempt("one with an address", {"subnet_id": OTHER_SUBNET, "ip_address": "203.0.113.9"}, vip_network_id=NETWORK)
-    attempt("the same subnet", {"subnet_id": SUBNET}, vip_network_id=NETWORK)
-    attempt("the same subnet twice", {"subnet_id": OTHER_SUBNET}, {"subnet_id": OTHER_SUBNET}, vip_network_id=NETWORK)
+    attempt("one", {"subnet_id": other})
+    attempt("one with an address", {"subnet_id": other, "ip_address": "203.0.113.9"})
+    attempt("the same subnet", {"subnet_id": one})
+    attempt("the same subnet twice", {"subnet_id": other}, {"subnet_id": other})
     attempt("no subnet", {"ip_address": "203.0.113.9"})
     attempt("a bad subnet", {"subnet_id": "x"})
-    attempt("a bad address", {"subnet_id": OTHER_SUBNET, "ip_address": "x"})
-    attempt("something unknown", {"subnet_id": OTHER_SUBNET, "colour": "red"})
+    attempt("a bad address", {"subnet_id": other, "ip_address": "x"})
+    attempt("something unknown", {"subnet_id": other, "colour": "red"})
     attempt("not an object", "x")
-    lb = story.load_balancer(
-        vip_network_id=NETWORK, additional_vips=[{"subnet_id": OTHER_SUBNET, "ip_address": "203.0.113.9"}]
-    )
+    lb = story.load_balancer(**here, additional_vips=[{"subnet_id": other, "ip_address": "203.0.113.9"}])
     story.get(f"loadbalancers/{lb}")
     story.put(f"loadbalancers/{lb}", "loadbalancer", {"additional_vips": []})
     yield story
+
+
+def _of(id_: str, number: int) -> str:
+    """Give the id of one more such thing: both sides remember which subnet is in which network."""
+    return f"{id_[:-2]}{number}"
 
 
 def choices() -> Iterator[Story]:

@@ -6,9 +6,35 @@ from typing import Any
 from differential.story import MONITOR, NOTHING, Story
 
 TYPES = ("HTTP", "HTTPS", "PING", "TCP", "TLS-HELLO", "UDP-CONNECT", "SCTP", "GRPC")
-CODES = ("200", "200,202", "200, 202", "200-204", "200-204,301", "204-200", "2xx", "99", "600", "1000", "", "200,", " 200")
+CODES = (
+    "200",
+    "200,202",
+    "200, 202",
+    "200-204",
+    "200-204,301",
+    "204-200",
+    "2xx",
+    "99",
+    "600",
+    "1000",
+    "",
+    "200,",
+    " 200",
+)
 PATHS = ("/", "/a", "/a?b=c", "/a#b", "a", "", "/a b", "http://x/", "//x", "/" + "x" * 2048, "/ä", "/a\n")
-DOMAINS = ("a.example", "a", "a_b.example", "-a.example", "a..b", "", "a b", "a.example.", "x" * 256, "ä.example", "10.0.0.1")
+DOMAINS = (
+    "a.example",
+    "a",
+    "a_b.example",
+    "-a.example",
+    "a..b",
+    "",
+    "a b",
+    "a.example.",
+    "x" * 256,
+    "ä.example",
+    "10.0.0.1",
+)
 
 
 class _Place:
@@ -31,7 +57,12 @@ def types() -> Iterator[Story]:
         for protocol, pool in pools.items():
             place.attempt(f"{kind} of {protocol}", type=kind, pool_id=pool)
     for kind in ("TCP", "PING", "TLS-HELLO", "UDP-CONNECT"):
-        for field, value in {"http_method": "GET", "url_path": "/", "expected_codes": "200", "domain_name": "a.example"}.items():
+        for field, value in {
+            "http_method": "GET",
+            "url_path": "/",
+            "expected_codes": "200",
+            "domain_name": "a.example",
+        }.items():
             pool = pools["UDP"] if "UDP" in kind else place.pool
             place.attempt(f"{kind} with {field}", type=kind, pool_id=pool, **{field: value})
     place.attempt("UDP-CONNECT too often", type="UDP-CONNECT", pool_id=pools["UDP"], delay=2)

@@ -128,15 +128,13 @@ def life() -> Iterator[Story]:
         {"listener_id": place.listener},
         {"loadbalancer_id": place.lb},
         {"members": []},
-        {"tls_enabled": True},
-        {"tls_enabled": False},
         {"tls_enabled": None},
         {"tls_container_ref": "a"},
         {"tls_container_ref": None},
         {"tls_versions": ["TLSv1.3"]},
         {"tls_versions": None},
         {"tls_versions": []},
-        {"tls_ciphers": "A:B"},
+        {"tls_ciphers": "ECDHE-RSA-AES128-GCM-SHA256"},
         {"tls_ciphers": None},
         {"alpn_protocols": ["h2"]},
         {"alpn_protocols": None},
@@ -144,12 +142,17 @@ def life() -> Iterator[Story]:
         {},
     ):
         story.put(path, "pool", change, name=f"change {change!r:.60}")
+    more = {"tls_ciphers": "ECDHE-RSA-AES128-GCM-SHA256", "tls_versions": ["TLSv1.3"], "alpn_protocols": ["h2"]}
+    story.put(path, "pool", {"tls_enabled": True, **more}, name="TLS")
+    story.put(path, "pool", {"tls_enabled": False}, name="no TLS any more")
     story.get(path)
     story.get(f"{path}/bogus")
     story.get(f"listeners/{place.listener}")
+    plain = story.pool(place.lb)
+    story.put(f"pools/{plain}", "pool", {"tls_enabled": True}, name="TLS and nothing else")
     story.delete(path)
-    story.get(path)
-    story.get(f"listeners/{place.listener}")
+    story.get(path, name="gone")
+    story.get(f"listeners/{place.listener}", name="listener without it")
     yield story
 
 

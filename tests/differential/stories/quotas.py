@@ -17,7 +17,6 @@ def settings() -> Iterator[Story]:
     for wish in (
         {"loadbalancer": 1},
         {"load_balancer": 2, "health_monitor": 3},
-        {"loadbalancer": 4, "load_balancer": 5},
         {"pool": -1},
         {"pool": 0},
         {"pool": -2},
@@ -37,8 +36,9 @@ def settings() -> Iterator[Story]:
     story.ask("POST", "quotas", {"quota": {"pool": 1}})
     story.ask("PUT", "quotas/limited", {})
     story.delete("quotas/limited")
-    story.get("quotas/limited")
-    story.get(MINE)
+    story.get("quotas/limited", name="reset")
+    story.get(MINE, name="reset list")
+    story.put("quotas/limited", "quota", {"loadbalancer": 4, "load_balancer": 5}, name="both spellings")
     yield story
 
 

@@ -33,11 +33,10 @@ def full() -> Iterator[Story]:
         ],
         "pools": [{**NAMED, "members": [MEMBER, {**MEMBER, "protocol_port": 81}], "healthmonitor": MONITOR}],
     }
-    inner = {"listeners.0.id": "<listener-1>"}
-    lb = story.post("loadbalancers", "loadbalancer", wish, inner=inner)
+    lb = story.post("loadbalancers", "loadbalancer", wish)
     story.get(f"loadbalancers/{lb}")
     for kind in ("listeners", "pools", "healthmonitors", "l7policies"):
-        story.get(f"{kind}?sort=name,created_at")
+        story.get(f"{kind}?sort={'position' if kind == 'l7policies' else 'name'}")
     story.get(f"loadbalancers/{lb}/status")
     yield story
 
@@ -90,12 +89,18 @@ def wrong() -> Iterator[Story]:
             "listeners": [{**LISTENER, "default_pool": {"name": "p", "protocol": "UDP", "lb_algorithm": "ROUND_ROBIN"}}]
         },
         "a policy to nowhere": {"listeners": [{**LISTENER, "l7policies": [redirect]}]},
-        "a policy to an unknown name": {"listeners": [{**LISTENER, "l7policies": [{**redirect, "redirect_pool": {"name": "q"}}]}]},
+        "a policy to an unknown name": {
+            "listeners": [{**LISTENER, "l7policies": [{**redirect, "redirect_pool": {"name": "q"}}]}]
+        },
         "a policy with an id": {"listeners": [{**LISTENER, "l7policies": [{**redirect, "redirect_pool_id": NOTHING}]}]},
-        "a bad rule": {"listeners": [{**LISTENER, "l7policies": [{"action": "REJECT", "rules": [{**RULE, "value": "a b"}]}]}]},
+        "a bad rule": {
+            "listeners": [{**LISTENER, "l7policies": [{"action": "REJECT", "rules": [{**RULE, "value": "a b"}]}]}]
+        },
         "a bad monitor": {"pools": [{**NAMED, "healthmonitor": {**MONITOR, "type": "TCP"}}]},
         "a bad member": {"pools": [{**NAMED, "members": [{"address": "x", "protocol_port": 80}]}]},
-        "headers of a TCP listener": {"listeners": [{"protocol": "TCP", "protocol_port": 80, "insert_headers": {"X-Forwarded-For": "true"}}]},
+        "headers of a TCP listener": {
+            "listeners": [{"protocol": "TCP", "protocol_port": 80, "insert_headers": {"X-Forwarded-For": "true"}}]
+        },
         "not a list": {"listeners": {}},
         "not objects": {"listeners": ["x"]},
     }.items():

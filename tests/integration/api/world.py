@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -187,8 +187,10 @@ class World:
 
 
 @asynccontextmanager
-async def running(nats_server: NatsServer, folder: Path, **api: Any) -> AsyncIterator[World]:
-    """Run everything; `api` are settings of the API."""
+async def running(
+    nats_server: NatsServer, folder: Path, *, planner: Mapping[str, Any] | None = None, **api: Any
+) -> AsyncIterator[World]:
+    """Run everything; `api` are settings of the API, `planner` those of the planner."""
     passwords = {}
     for user in ("api", "planner"):
         passwords[user] = folder / user
@@ -201,7 +203,9 @@ async def running(nats_server: NatsServer, folder: Path, **api: Any) -> AsyncIte
         facade=True,
         **api,
     )
-    planner_settings = PlannerSettings(nats_url=nats_server.url, nats_password_file=passwords["planner"])
+    planner_settings = PlannerSettings(
+        nats_url=nats_server.url, nats_password_file=passwords["planner"], **(planner or {})
+    )
     parts: dict[str, asyncio.Task[None]] = {}
     files = [folder / f"api.sqlite{suffix}" for suffix in ("", "-wal", "-shm")]
 

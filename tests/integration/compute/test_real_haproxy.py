@@ -74,7 +74,9 @@ MEMBERS = st.builds(
     monitor_port=st.none() | st.integers(1, 65_535),
 )
 PERSISTENCES = st.sampled_from([None, "SOURCE_IP", "HTTP_COOKIE", "APP_COOKIE"])
-COOKIES = st.text(st.sampled_from("aZ0!#$%&*+.^_`|~-"), min_size=1, max_size=20)
+COOKIES = st.text(
+    st.characters(min_codepoint=33, max_codepoint=126, exclude_characters=",;\\"), min_size=1, max_size=20
+)
 
 
 TLS = st.fixed_dictionaries(

@@ -70,7 +70,12 @@ def picture(world: World) -> list[tuple[str, ...]]:
     for name in (world.plan.namespace, world.plan.router):
         links = json.loads(ip("-n", name, "-j", "addr"))
         found += [
-            (name, link["ifname"], str("UP" in link["flags"]), *(address["local"] for address in link["addr_info"]))
+            (
+                name,
+                link["ifname"],
+                str("UP" in link["flags"]),
+                *(address["local"] for address in link["addr_info"] if address["scope"] != "link"),
+            )
             for link in links
         ]
     return sorted(found)

@@ -6,6 +6,7 @@ decide at once; `vendor` asks a vendor's driver first; `agent` is where those re
 """
 
 from actium_api.drivers.driver import Driver, NewLoadBalancer
-from actium_api.drivers.host import Drivers
+from actium_api.drivers.host import Drivers, load
+from actium_api.drivers.loops import attach
 
-__all__ = ["Driver", "Drivers", "NewLoadBalancer"]
+__all__ = ["Driver", "Drivers", "NewLoadBalancer", "attach", "load"]

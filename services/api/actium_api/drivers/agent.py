@@ -26,7 +26,7 @@ from actium_api.read_model import proposals, wishes
 from actium_api.read_model.load_balancer_rows import BY_KIND
 from actium_shared.commands.health import ReportStatistics
 from actium_shared.commands.planner import ReportStatus
-from actium_shared.errors import ActiumError, PermanentError, SettingsError
+from actium_shared.errors import PermanentError, SettingsError
 from actium_shared.ids import ListenerId, LoadBalancerId
 from actium_shared.proposals import DELETED, KINDS, ObjectStatus
 from actium_shared.read_model import Database
@@ -154,15 +154,18 @@ class DriverAgent:
         try:
             found: defaultdict[str, dict[ListenerId, ListenerTotals]] = defaultdict(dict)
             for listener_id, totals in _figures(document):
-                owner = await self._owner("listener", listener_id)
-                if owner is None:
-                    raise RefusedError(f"listener {listener_id} is not known", "listeners", listener_id)
-                found[owner][ListenerId(listener_id)] = totals
+                found[await self._owner_of_listener(listener_id)][ListenerId(listener_id)] = totals
             for load_balancer_id, listeners in found.items():
                 await self._tell_health(load_balancer_id, listeners)
         except RefusedError as exc:
             return _failed(exc, "stats_object", "stats_object_id")
         return OK
+
+    async def _owner_of_listener(self, listener_id: str) -> str:
+        owner = await self._owner("listener", listener_id)
+        if owner is None:
+            raise RefusedError(f"listener {listener_id} is not known", "listeners", listener_id)
+        return owner
 
     async def _tell_health(self, load_balancer_id: str, listeners: Mapping[ListenerId, ListenerTotals]) -> None:
         provider = await self._database.read(lambda connection: wishes.provider(connection, load_balancer_id))
@@ -199,13 +202,14 @@ def _statuses(document: Document) -> list[ObjectStatus]:
     Raises:
         RefusedError: one is malformed.
     """
-    found = []
+    found: list[ObjectStatus] = []
     for plural, records in document.items():
         kind = PLURALS.get(plural)
         if kind is None:
             raise RefusedError(f"'{plural}' is not known; known are {', '.join(PLURALS)}", plural, "")
-        for record in records or ():
-            found.append(_converted({**_record(record, plural), "kind": kind}, ObjectStatus, plural))
+        found += [
+            _converted({**_record(record, plural), "kind": kind}, ObjectStatus, plural) for record in records or ()
+        ]
     return found
 
 

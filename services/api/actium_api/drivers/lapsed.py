@@ -1,5 +1,6 @@
 """Has vendors' drivers delete what a lapsed proposal may have created there: nobody else knows of it. One loop."""
 
+import asyncio
 import logging
 
 from actium_api.asks import Asks
@@ -28,7 +29,9 @@ class Undoing:
         self._not_before: dict[str, float] = {}
         self._pause_s: dict[str, float] = {}
 
-    async def run(self) -> None:
+    async def run(self, caught_up: asyncio.Event) -> None:
+        """Look for ever; not before the read model has caught up, which while it is rebuilt shows what is long settled."""
+        await caught_up.wait()
         while True:
             await self.look()
             await self._clock.sleep(LOOK_EVERY_S)
@@ -44,12 +47,9 @@ class Undoing:
                 await self._attempt(each)
 
     async def _attempt(self, proposal: OpenProposal) -> None:
-        driver = self._drivers.vendors.get(proposal.provider)
         about = {"proposal": proposal.id, "provider": proposal.provider, "command": proposal.command.TYPE}
         try:
-            if not isinstance(driver, VendorDriver):
-                raise Fault(501, f"Provider '{proposal.provider}' is not enabled any more.")
-            await driver.undo(proposal.command)
+            await self._driver(proposal).undo(proposal.command)
             settlement = SettleProposal(
                 load_balancer_id=proposal.command.load_balancer_id,
                 proposal_id=proposal.id,
@@ -63,3 +63,9 @@ class Undoing:
             self._pause_s[proposal.id] = min(2 * pause_s, PAUSE_MOST_S)
             self._not_before[proposal.id] = self._clock.monotonic() + pause_s
             log.warning("lapsed proposal not undone yet", extra={**about, "error": exc.message})
+
+    def _driver(self, proposal: OpenProposal) -> VendorDriver:
+        driver = self._drivers.named(proposal.provider)
+        if not isinstance(driver, VendorDriver):
+            raise Fault(501, f"Provider '{proposal.provider}' is Actium's own, and is never asked.")
+        return driver

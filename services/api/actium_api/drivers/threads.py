@@ -40,10 +40,11 @@ async def in_thread(call: Callable[[], T], *, what: str, timeout_s: float) -> T:
             done.set_result(value)  # type: ignore[arg-type]  # it is None where T allows it
 
     def inside() -> None:
-        value, failure = None, None
+        value: T | None = None
+        failure: BaseException | None = None
         try:
             value = call()
-        except Exception as exc:  # handed on
+        except BaseException as exc:  # noqa: BLE001 - handed on
             failure = exc
         finally:
             _running.release()

@@ -202,6 +202,6 @@ class DeadlineFault(Fault):
     def __init__(self, provider: str, timeout_s: float) -> None:
         super().__init__(
             500,
-            f"Provider '{provider}' reports error: it has not answered within {timeout_s:g} s. If it did what was asked"
-            " it will be undone.",
+            f"Provider '{provider}' reports error: it has not answered within {timeout_s:g} s. What it may have"
+            " created will be deleted there.",
         )

@@ -103,6 +103,30 @@ def _of_load_balancer(event: Event) -> str:
             return f"wishes up to {generation} serve"
         case load_balancer.RoundFailed(generation=generation, reason=reason):
             return f"wishes up to {generation} could not be applied: {reason}"
+        case load_balancer.LoadBalancerFailoverRequested():
+            return "what carries it shall be exchanged"
+        case _:
+            return _of_vendors(event)
+
+
+def _of_vendors(event: Event) -> str:
+    match event:
+        case load_balancer.ChangeProposed(provider=provider, command=command):
+            return f"{command.type} is proposed to provider {provider}"
+        case load_balancer.ProposalSettled(accepted=True):
+            return "the provider took what was proposed"
+        case load_balancer.ProposalSettled(reason=reason):
+            return f"what was proposed is dropped: {reason}"
+        case load_balancer.ProposalLapsed(reason=reason):
+            return f"what was proposed lapsed, and is to be undone: {reason}"
+        case load_balancer.ProviderFailed(reason=reason):
+            return f"shown as ERROR: {reason}"
+        case load_balancer.StatusReported(statuses=statuses):
+            return "the provider reports " + ", ".join(
+                f"{each.kind} {short(each.id)} "
+                + "/".join(word for word in (each.provisioning_status, each.operating_status) if word)
+                for each in statuses
+            )
         case _:
             return ""
 

@@ -21,7 +21,7 @@ def shown(one: Flavor | FlavorProfile | AvailabilityZone | AvailabilityZoneProfi
     return document
 
 
-def quota(project_id: str | None, limits: Mapping[str, int | None]) -> Document:
+def quota(project_id: str, limits: Mapping[str, int | None]) -> Document:
     """Give a quota with every limit in all its spellings."""
     every: Document = {resource: limits.get(resource) for resource in RESOURCES}
     old = {old: every[new] for old, new in OLD_SPELLINGS.items()}

@@ -248,7 +248,7 @@ def _pool_tree(pool: Document, by_id: dict[str, Document]) -> Document:
     monitor = by_id.get(pool.get("healthmonitor_id", ""))
     return _without(pool, "loadbalancers", "healthmonitor_id") | {
         "members": [by_id[member["id"]] for member in pool["members"] if member["id"] in by_id],
-        "healthmonitor": monitor,
+        "healthmonitor": None if monitor is None else _without(monitor, "pools"),
     }
 
 

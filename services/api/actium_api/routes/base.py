@@ -13,12 +13,13 @@ from starlette.routing import Route
 from actium_api import access, idempotency, listing
 from actium_api.asks import Asks
 from actium_api.auth import caller
+from actium_api.drivers import Driver, Drivers
 from actium_api.faults import Fault, RouterFault, not_found, raw_response
 from actium_api.listing import Collection
 from actium_api.read_model import queries
 from actium_api.settings import ApiSettings
 from actium_shared.commands.network import FindSubnet
-from actium_shared.ids import Ids, SubnetId
+from actium_shared.ids import Ids, LoadBalancerId, SubnetId
 from actium_shared.read_model import Database
 from actium_shared.wishes import Value
 
@@ -59,6 +60,17 @@ def asks_of(request: Request) -> Asks:
     access.assure(request)
     asks: Asks = request.app.state.asks
     return asks
+
+
+async def driver_of(request: Request, load_balancer_id: str) -> Driver:
+    """Give the driver that serves a load balancer, to a request that is authorised."""
+    access.assure(request)
+    return await drivers_of(request).serving(LoadBalancerId(load_balancer_id))
+
+
+def drivers_of(request: Request) -> Drivers:
+    drivers: Drivers = request.app.state.drivers
+    return drivers
 
 
 def ids_of(request: Request) -> Ids:

@@ -4,10 +4,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from actium_api.auth import caller
+from actium_api.drivers import profiles
 from actium_api.listing import site_collection
 from actium_api.read_model.catalogue_tables import FLAVOR_PROFILES
 from actium_api.requests import wrapped
-from actium_api.routes.base import asks_of, created, ids_of, index, no_content, route, show
+from actium_api.routes.base import asks_of, created, drivers_of, ids_of, index, no_content, route, row, show
 from actium_api.schemas.fields import parse
 from actium_api.schemas.flavor import FlavorProfilePost, FlavorProfilePut
 from actium_shared.commands.planner import CreateFlavorProfile, DeleteFlavorProfile, UpdateFlavorProfile
@@ -26,13 +27,18 @@ async def get(request: Request) -> Response:
 
 async def post(request: Request) -> Response:
     profile = parse(FlavorProfilePost, KEY, await wrapped(request, KEY)).wish(ids_of(request).new())
+    await profiles.check_flavor(drivers_of(request), profile.provider_name, profile.flavor_data)
     await asks_of(request).decide(CreateFlavorProfile(flavor_profile=profile), caller=caller(request))
     return await created(request, FLAVOR_PROFILES, profile.id, kind=KIND, key=KEY)
 
 
 async def put(request: Request) -> Response:
     sent = parse(FlavorProfilePut, KEY, await wrapped(request, KEY))
-    command = UpdateFlavorProfile(flavor_profile_id=_id(request), changes=sent.changes())
+    found = await row(request, FLAVOR_PROFILES, _id(request), kind=KIND)
+    changes = sent.changes()
+    provider, data = profiles.merged(found, changes.provider_name, changes.flavor_data, data_field="flavor_data")
+    await profiles.check_flavor(drivers_of(request), provider, data)
+    command = UpdateFlavorProfile(flavor_profile_id=_id(request), changes=changes)
     await asks_of(request).decide(command, caller=caller(request))
     return await get(request)
 

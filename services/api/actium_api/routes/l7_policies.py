@@ -8,11 +8,10 @@ from actium_api.faults import Fault
 from actium_api.listing import collection
 from actium_api.read_model.tables import L7_POLICIES, LISTENERS
 from actium_api.requests import wrapped
-from actium_api.routes.base import asks_of, created, ids_of, index, no_content, route, row, show
+from actium_api.routes.base import created, driver_of, ids_of, index, no_content, route, row, show
 from actium_api.schemas import l7_policy as schema
 from actium_api.schemas.fields import parse
 from actium_api.schemas.l7_policy import L7PolicyPost, L7PolicyPut
-from actium_shared.commands.planner import CreateL7Policy, DeleteL7Policy, UpdateL7Policy
 from actium_shared.ids import L7PolicyId, LoadBalancerId
 
 KIND, KEY = "L7 Policy", "l7policy"
@@ -39,8 +38,8 @@ async def post(request: Request) -> Response:
     schema.check(sent)
     policy_id = ids_of(request).new()
     wish = sent.wish(policy_id, listener_id=sent.listener_id, pool_id=sent.redirect_pool_id, position=sent.position)
-    command = CreateL7Policy(load_balancer_id=LoadBalancerId(listener["load_balancer_id"]), l7_policy=wish)
-    await asks_of(request).decide(command, caller=caller(request))
+    of = LoadBalancerId(listener["load_balancer_id"])
+    await (await driver_of(request, of)).l7policy_create(of, wish, caller=caller(request))
     return await created(request, L7_POLICIES, policy_id, kind=KIND, key=KEY)
 
 
@@ -48,21 +47,16 @@ async def put(request: Request) -> Response:
     sent = parse(L7PolicyPut, KEY, await wrapped(request, KEY))
     found = await row(request, L7_POLICIES, _id(request), kind=KIND)
     schema.check_change(sent)
-    command = UpdateL7Policy(
-        load_balancer_id=LoadBalancerId(found["load_balancer_id"]),
-        l7_policy_id=L7PolicyId(found["id"]),
-        changes=sent.changes(),
-    )
-    await asks_of(request).decide(command, caller=caller(request))
+    of, policy_id = LoadBalancerId(found["load_balancer_id"]), L7PolicyId(found["id"])
+    driver = await driver_of(request, of)
+    await driver.l7policy_update(of, policy_id, changes=sent.changes(), caller=caller(request))
     return await get(request)
 
 
 async def delete(request: Request) -> Response:
     found = await row(request, L7_POLICIES, _id(request), kind=KIND)
-    command = DeleteL7Policy(
-        load_balancer_id=LoadBalancerId(found["load_balancer_id"]), l7_policy_id=L7PolicyId(found["id"])
-    )
-    await asks_of(request).decide(command, caller=caller(request))
+    of = LoadBalancerId(found["load_balancer_id"])
+    await (await driver_of(request, of)).l7policy_delete(of, L7PolicyId(found["id"]), caller=caller(request))
     return no_content()
 
 

@@ -9,11 +9,10 @@ from actium_api.faults import not_found
 from actium_api.listing import collection
 from actium_api.read_model.tables import L7_POLICIES, L7_RULES
 from actium_api.requests import wrapped
-from actium_api.routes.base import asks_of, created, ids_of, index, no_content, one, parent, route, row, stored
+from actium_api.routes.base import created, driver_of, ids_of, index, no_content, one, parent, route, row, stored
 from actium_api.schemas import l7_rule as schema
 from actium_api.schemas.fields import parse
 from actium_api.schemas.l7_rule import L7RulePost, L7RulePut
-from actium_shared.commands.planner import CreateL7Rule, DeleteL7Rule, UpdateL7Rule
 from actium_shared.ids import L7PolicyId, L7RuleId, LoadBalancerId
 
 KIND, KEY = "L7 Rule", "rule"
@@ -35,12 +34,9 @@ async def post(request: Request) -> Response:
     sent = parse(L7RulePost, KEY, await wrapped(request, KEY))
     schema.check(sent)
     rule_id = ids_of(request).new()
-    command = CreateL7Rule(
-        load_balancer_id=LoadBalancerId(policy["load_balancer_id"]),
-        l7_policy_id=L7PolicyId(policy["id"]),
-        l7_rule=sent.wish(rule_id),
-    )
-    await asks_of(request).decide(command, caller=caller(request))
+    of = LoadBalancerId(policy["load_balancer_id"])
+    driver = await driver_of(request, of)
+    await driver.l7rule_create(of, sent.wish(rule_id), policy_id=L7PolicyId(policy["id"]), caller=caller(request))
     return await created(request, L7_RULES, rule_id, kind=KIND, key=KEY)
 
 
@@ -50,24 +46,24 @@ async def put(request: Request) -> Response:
     found = await _rule(request)
     before = stored(found)
     schema.check_change(sent, stored=before)
-    command = UpdateL7Rule(
-        load_balancer_id=LoadBalancerId(found["load_balancer_id"]),
-        l7_policy_id=L7PolicyId(found["l7_policy_id"]),
-        l7_rule_id=L7RuleId(found["id"]),
+    of = LoadBalancerId(found["load_balancer_id"])
+    await (await driver_of(request, of)).l7rule_update(
+        of,
+        L7RuleId(found["id"]),
+        policy_id=L7PolicyId(found["l7_policy_id"]),
         changes=sent.changes(before),
+        caller=caller(request),
     )
-    await asks_of(request).decide(command, caller=caller(request))
     return await get(request)
 
 
 async def delete(request: Request) -> Response:
     found = await _rule(request)
-    command = DeleteL7Rule(
-        load_balancer_id=LoadBalancerId(found["load_balancer_id"]),
-        l7_policy_id=L7PolicyId(found["l7_policy_id"]),
-        l7_rule_id=L7RuleId(found["id"]),
+    of = LoadBalancerId(found["load_balancer_id"])
+    driver = await driver_of(request, of)
+    await driver.l7rule_delete(
+        of, L7RuleId(found["id"]), policy_id=L7PolicyId(found["l7_policy_id"]), caller=caller(request)
     )
-    await asks_of(request).decide(command, caller=caller(request))
     return no_content()
 
 

@@ -15,6 +15,7 @@ from actium_api.routes.base import (
     asks_of,
     created,
     database_of,
+    driver_of,
     ids_of,
     index,
     no_content,
@@ -29,7 +30,6 @@ from actium_api.schemas import listener as schema
 from actium_api.schemas import tls
 from actium_api.schemas.fields import parse
 from actium_api.schemas.listener import ListenerPost, ListenerPut
-from actium_shared.commands.planner import CreateListener, DeleteListener, UpdateListener
 from actium_shared.ids import ListenerId, LoadBalancerId
 from actium_shared.wishes import Listener
 
@@ -59,8 +59,8 @@ async def post(request: Request) -> Response:
     listener_id = ids_of(request).new()
     wish = sent.wish(listener_id, default_pool_id=sent.default_pool_id, site=tls.listeners(settings))
     await secret_checks.check(asks_of(request), load_balancer["project_id"], wish, caller=who)
-    command = CreateListener(load_balancer_id=LoadBalancerId(sent.loadbalancer_id), listener=wish)
-    await asks_of(request).decide(command, caller=who)
+    driver = await driver_of(request, sent.loadbalancer_id)
+    await driver.listener_create(LoadBalancerId(sent.loadbalancer_id), wish, caller=who)
     return await created(request, LISTENERS, listener_id, kind=KIND, key=KEY)
 
 
@@ -73,19 +73,15 @@ async def put(request: Request) -> Response:
     if sent.model_fields_set & secret_checks.LISTENER_FIELDS:
         wish = secret_checks.changed(unpack(found, Listener), changes)
         await secret_checks.check(asks_of(request), found["project_id"], wish, caller=who)
-    command = UpdateListener(
-        load_balancer_id=LoadBalancerId(found["load_balancer_id"]), listener_id=ListenerId(found["id"]), changes=changes
-    )
-    await asks_of(request).decide(command, caller=who)
+    of, listener_id = LoadBalancerId(found["load_balancer_id"]), ListenerId(found["id"])
+    await (await driver_of(request, of)).listener_update(of, listener_id, changes=changes, caller=who)
     return await get(request)
 
 
 async def delete(request: Request) -> Response:
     found = await row(request, LISTENERS, _id(request), kind=KIND)
-    command = DeleteListener(
-        load_balancer_id=LoadBalancerId(found["load_balancer_id"]), listener_id=ListenerId(found["id"])
-    )
-    await asks_of(request).decide(command, caller=caller(request))
+    of = LoadBalancerId(found["load_balancer_id"])
+    await (await driver_of(request, of)).listener_delete(of, ListenerId(found["id"]), caller=caller(request))
     return no_content()
 
 

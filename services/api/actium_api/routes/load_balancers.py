@@ -8,16 +8,20 @@ from starlette.responses import Response
 
 from actium_api import access, secret_checks
 from actium_api.auth import caller
-from actium_api.faults import Fault, json_response, not_found
+from actium_api.drivers import NewLoadBalancer
+from actium_api.faults import json_response, not_found
 from actium_api.listing import collection
 from actium_api.policy_rules import PREFIX
-from actium_api.read_model import documents, queries
+from actium_api.read_model import documents, flavors, queries
 from actium_api.read_model.tables import LOAD_BALANCERS, STATISTICS
 from actium_api.requests import wrapped
 from actium_api.routes.base import (
+    accepted,
     asks_of,
     confirm_subnets,
     database_of,
+    driver_of,
+    drivers_of,
     ids_of,
     index,
     no_content,
@@ -30,9 +34,7 @@ from actium_api.routes.base import (
 from actium_api.schemas import load_balancer as schema
 from actium_api.schemas.fields import parse
 from actium_api.schemas.load_balancer import LoadBalancerPost, LoadBalancerPut
-from actium_api.settings import ApiSettings
 from actium_shared.commands.network import AdditionalVip, FindNetworkObjects, ReserveVip, VipReservation
-from actium_shared.commands.planner import CreateLoadBalancer, DeleteLoadBalancer, UpdateLoadBalancer
 from actium_shared.ids import LoadBalancerId, NetworkId, PortId, ProjectId, SubnetId
 from actium_shared.wishes import LoadBalancer
 
@@ -52,7 +54,7 @@ async def get(request: Request) -> Response:
 async def post(request: Request) -> Response:
     sent = parse(LoadBalancerPost, KEY, await wrapped(request, KEY))
     settings, ids, who = settings_of(request), ids_of(request), caller(request)
-    schema.check(sent, settings)
+    schema.check(sent, settings, providers=drivers_of(request).descriptions)
     load_balancer_id = LoadBalancerId(ids.new())
     tree = schema.tree(sent, ids, settings)
     given = sent.tenant_id or sent.project_id
@@ -61,17 +63,30 @@ async def post(request: Request) -> Response:
     await _confirm_network_objects(request, sent, load_balancer_id)
     pools = [each.pool for each in tree.pools]
     await secret_checks.check(asks_of(request), project_id, *tree.listeners, *pools, caller=who)
-    reserved = await asks_of(request).reserve_vip(_reservation(sent, load_balancer_id, project_id), caller=who)
-    command = CreateLoadBalancer(
-        load_balancer_id=load_balancer_id,
-        load_balancer=_wish(sent, load_balancer_id, project_id, settings=settings, reserved=reserved),
+    provider = await _provider(request, sent)
+    driver = drivers_of(request).named(provider)
+    reserved = await driver.create_vip_port(_reservation(sent, load_balancer_id, project_id), caller=who)
+    new = NewLoadBalancer(
+        load_balancer=_wish(sent, load_balancer_id, project_id, provider=provider, reserved=reserved),
         listeners=tree.listeners,
         pools=tree.pools,
         l7_policies=tree.l7_policies,
     )
-    await asks_of(request).decide(command, caller=who)
+    await driver.loadbalancer_create(new, caller=who)
     found = await _tree(request, load_balancer_id)
     return json_response({KEY: documents.load_balancer_tree(**found)}, status=201)
+
+
+async def _provider(request: Request, sent: LoadBalancerPost) -> str:
+    """Give the provider that is asked for, or the flavor's, or the site's default; the planner checks that they agree."""
+    if sent.provider:
+        return sent.provider
+    if sent.flavor_id:
+        flavor_id = sent.flavor_id
+        found = await database_of(request).read(lambda connection: flavors.provider(connection, flavor_id))
+        if found is not None:
+            return found
+    return settings_of(request).default_provider
 
 
 async def _confirm_network_objects(
@@ -110,7 +125,7 @@ def _wish(
     load_balancer_id: LoadBalancerId,
     project_id: ProjectId,
     *,
-    settings: ApiSettings,
+    provider: str,
     reserved: VipReservation,
 ) -> LoadBalancer:
     return LoadBalancer(
@@ -121,8 +136,7 @@ def _wish(
         name=sent.name,
         description=sent.description,
         admin_state_up=sent.admin_state_up,
-        # A flavor says whose it is; the planner knows.
-        provider=sent.provider or ("" if sent.flavor_id else settings.default_provider),
+        provider=provider,
         flavor_id=sent.flavor_id,
         availability_zone=sent.availability_zone,
         vip_qos_policy_id=sent.vip_qos_policy_id,
@@ -137,8 +151,8 @@ async def put(request: Request) -> Response:
     found = await row(request, LOAD_BALANCERS, load_balancer_id, kind=KIND)
     access.authorise(request, found["project_id"], *_more_actions(sent, "put"))
     await _confirm_network_objects(request, sent, load_balancer_id)
-    command = UpdateLoadBalancer(load_balancer_id=load_balancer_id, changes=sent.changes())
-    await asks_of(request).decide(command, caller=caller(request))
+    driver = await driver_of(request, load_balancer_id)
+    await driver.loadbalancer_update(load_balancer_id, sent.changes(), caller=caller(request))
     return await get(request)
 
 
@@ -151,8 +165,8 @@ async def delete(request: Request) -> Response:
     load_balancer_id = LoadBalancerId(_id(request))
     await row(request, LOAD_BALANCERS, load_balancer_id, kind=KIND)
     cascade = request.query_params.get("cascade", "").lower() in TRUE
-    command = DeleteLoadBalancer(load_balancer_id=load_balancer_id, cascade=cascade)
-    await asks_of(request).decide(command, caller=caller(request))
+    driver = await driver_of(request, load_balancer_id)
+    await driver.loadbalancer_delete(load_balancer_id, cascade=cascade, caller=caller(request))
     return no_content()
 
 
@@ -172,8 +186,11 @@ async def stats(request: Request) -> Response:
 
 
 async def failover(request: Request) -> Response:
-    await row(request, LOAD_BALANCERS, _id(request), kind=KIND)
-    raise Fault(501, "Provider 'actium' does not support a requested action: failover on demand is not there yet.")
+    load_balancer_id = LoadBalancerId(_id(request))
+    await row(request, LOAD_BALANCERS, load_balancer_id, kind=KIND)
+    driver = await driver_of(request, load_balancer_id)
+    await driver.loadbalancer_failover(load_balancer_id, caller=caller(request))
+    return accepted()
 
 
 async def _tree(request: Request, load_balancer_id: str) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from actium_api.read_model.tables import MEMBERS, POOLS
 from actium_api.requests import wrapped
 from actium_api.routes.base import (
     accepted,
-    asks_of,
     confirm_subnets,
     created,
+    driver_of,
     ids_of,
     index,
     no_content,
@@ -26,7 +26,7 @@ from actium_api.routes.base import (
 from actium_api.schemas import member as schema
 from actium_api.schemas.fields import parse
 from actium_api.schemas.member import MemberPost, MemberPut
-from actium_shared.commands.planner import BatchMember, CreateMember, DeleteMember, ReplaceMembers, UpdateMember
+from actium_shared.commands.planner import BatchMember
 from actium_shared.ids import LoadBalancerId, MemberId, PoolId
 
 KIND, KEY = "Member", "member"
@@ -51,12 +51,9 @@ async def post(request: Request) -> Response:
     who = caller(request)
     await confirm_subnets(request, (sent.subnet_id,))
     member_id = ids_of(request).new()
-    command = CreateMember(
-        load_balancer_id=LoadBalancerId(pool["load_balancer_id"]),
-        pool_id=PoolId(pool["id"]),
-        member=sent.wish(member_id),
-    )
-    await asks_of(request).decide(command, caller=who)
+    of = LoadBalancerId(pool["load_balancer_id"])
+    driver = await driver_of(request, of)
+    await driver.member_create(of, sent.wish(member_id), pool_id=PoolId(pool["id"]), caller=who)
     return await created(request, MEMBERS, member_id, kind=KIND, key=KEY)
 
 
@@ -64,24 +61,22 @@ async def put(request: Request) -> Response:
     await _pool(request)
     sent = parse(MemberPut, KEY, await wrapped(request, KEY))
     found = await _member(request)
-    command = UpdateMember(
-        load_balancer_id=LoadBalancerId(found["load_balancer_id"]),
+    of = LoadBalancerId(found["load_balancer_id"])
+    await (await driver_of(request, of)).member_update(
+        of,
+        MemberId(found["id"]),
         pool_id=PoolId(found["pool_id"]),
-        member_id=MemberId(found["id"]),
         changes=sent.changes(),
+        caller=caller(request),
     )
-    await asks_of(request).decide(command, caller=caller(request))
     return await get(request)
 
 
 async def delete(request: Request) -> Response:
     found = await _member(request)
-    command = DeleteMember(
-        load_balancer_id=LoadBalancerId(found["load_balancer_id"]),
-        pool_id=PoolId(found["pool_id"]),
-        member_id=MemberId(found["id"]),
-    )
-    await asks_of(request).decide(command, caller=caller(request))
+    of = LoadBalancerId(found["load_balancer_id"])
+    driver = await driver_of(request, of)
+    await driver.member_delete(of, MemberId(found["id"]), pool_id=PoolId(found["pool_id"]), caller=caller(request))
     return no_content()
 
 
@@ -96,13 +91,14 @@ async def put_all(request: Request) -> Response:
         schema.check(each, settings_of(request))
     who = caller(request)
     await confirm_subnets(request, (each.subnet_id for each in members))
-    command = ReplaceMembers(
-        load_balancer_id=LoadBalancerId(pool["load_balancer_id"]),
-        pool_id=PoolId(pool["id"]),
-        members=tuple(_batch_member(request, each) for each in members),
+    of = LoadBalancerId(pool["load_balancer_id"])
+    await (await driver_of(request, of)).member_batch_update(
+        of,
+        PoolId(pool["id"]),
+        members=[_batch_member(request, each) for each in members],
         additive_only=request.query_params.get("additive_only", "").lower() in TRUE,
+        caller=who,
     )
-    await asks_of(request).decide(command, caller=who)
     return accepted()
 
 

@@ -15,6 +15,7 @@ from actium_api.requests import wrapped
 from actium_api.routes.base import (
     asks_of,
     created,
+    driver_of,
     ids_of,
     index,
     no_content,
@@ -29,7 +30,6 @@ from actium_api.schemas import pool as schema
 from actium_api.schemas import tls
 from actium_api.schemas.fields import parse
 from actium_api.schemas.pool import Persistence, PoolPost, PoolPut
-from actium_shared.commands.planner import CreatePool, DeletePool, UpdatePool
 from actium_shared.ids import ListenerId, LoadBalancerId, PoolId
 from actium_shared.wishes import Pool
 
@@ -55,12 +55,9 @@ async def post(request: Request) -> Response:
     pool_id = ids_of(request).new()
     wish = sent.pool(pool_id, tls.pools(settings))
     await secret_checks.check(asks_of(request), project_id, wish, caller=who)
-    command = CreatePool(
-        load_balancer_id=LoadBalancerId(load_balancer_id),
-        pool=wish,
-        listener_id=None if sent.listener_id is None else ListenerId(sent.listener_id),
-    )
-    await asks_of(request).decide(command, caller=who)
+    of = LoadBalancerId(load_balancer_id)
+    listener_id = None if sent.listener_id is None else ListenerId(sent.listener_id)
+    await (await driver_of(request, of)).pool_create(of, wish, listener_id=listener_id, caller=who)
     return await created(request, POOLS, pool_id, kind=KIND, key=KEY)
 
 
@@ -89,10 +86,8 @@ async def put(request: Request) -> Response:
     if sent.model_fields_set & secret_checks.POOL_FIELDS:
         wish = secret_checks.changed(unpack(found, Pool), changes)
         await secret_checks.check(asks_of(request), found["project_id"], wish, caller=who)
-    command = UpdatePool(
-        load_balancer_id=LoadBalancerId(found["load_balancer_id"]), pool_id=PoolId(found["id"]), changes=changes
-    )
-    await asks_of(request).decide(command, caller=who)
+    of = LoadBalancerId(found["load_balancer_id"])
+    await (await driver_of(request, of)).pool_update(of, PoolId(found["id"]), changes=changes, caller=who)
     return await get(request)
 
 
@@ -109,8 +104,8 @@ def _persistence(sent: PoolPut, found: sa.RowMapping) -> Persistence | None:
 
 async def delete(request: Request) -> Response:
     found = await row(request, POOLS, _id(request), kind=KIND)
-    command = DeletePool(load_balancer_id=LoadBalancerId(found["load_balancer_id"]), pool_id=PoolId(found["id"]))
-    await asks_of(request).decide(command, caller=caller(request))
+    of = LoadBalancerId(found["load_balancer_id"])
+    await (await driver_of(request, of)).pool_delete(of, PoolId(found["id"]), caller=caller(request))
     return no_content()
 
 

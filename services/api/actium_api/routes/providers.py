@@ -5,31 +5,35 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
+from actium_api.drivers import Driver
 from actium_api.faults import Fault, json_response
-from actium_api.routes.base import route
-from actium_shared.provider_options import FLAVOR_OPTIONS, PROVIDERS, ZONE_OPTIONS, Option
+from actium_api.routes.base import drivers_of, route
 
 FIELDS = ("name", "description")
 
 
-async def list_(_request: Request) -> Response:
-    return json_response({"providers": [_described(name, text) for name, text in PROVIDERS.items()]})
+async def list_(request: Request) -> Response:
+    found = drivers_of(request).descriptions
+    return json_response({"providers": [_described(name, text) for name, text in found.items()]})
 
 
 async def flavor_capabilities(request: Request) -> Response:
-    return _capabilities(request, "flavor_capabilities", FLAVOR_OPTIONS)
+    found = await _driver(request).get_supported_flavor_metadata()
+    return _capabilities(request, "flavor_capabilities", found)
 
 
 async def zone_capabilities(request: Request) -> Response:
-    return _capabilities(request, "availability_zone_capabilities", ZONE_OPTIONS)
+    found = await _driver(request).get_supported_availability_zone_metadata()
+    return _capabilities(request, "availability_zone_capabilities", found)
 
 
-def _capabilities(request: Request, key: str, options: Mapping[str, Option]) -> Response:
-    name = request.path_params["provider"]
-    if name not in PROVIDERS:
-        raise Fault(400, f"Provider '{name}' is not enabled: those enabled are {', '.join(PROVIDERS)}.")
+def _driver(request: Request) -> Driver:
+    return drivers_of(request).named(str(request.path_params["provider"]))
+
+
+def _capabilities(request: Request, key: str, options: Mapping[str, str]) -> Response:
     wanted = _filters(request)
-    every = [_described(name, option.description) for name, option in options.items()]
+    every = [_described(name, text) for name, text in options.items()]
     found = [each for each in every if all(each[field] == value for field, value in wanted.items())]
     shown = request.query_params.getlist("fields") or FIELDS
     return json_response({key: [{field: each[field] for field in FIELDS if field in shown} for each in found]})

@@ -39,7 +39,8 @@ async def get(request: Request) -> Response:
 
 
 async def defaults(request: Request) -> Response:
-    return _shown(request, None, {})
+    """Show the site's limits, under the name that was asked for."""
+    return _shown(request, request.path_params.get("project_id", "defaults"), {})
 
 
 async def put(request: Request) -> Response:
@@ -59,7 +60,7 @@ async def delete(request: Request) -> Response:
     return accepted()
 
 
-def _shown(request: Request, project_id: str | None, own: Mapping[str, int | None]) -> Response:
+def _shown(request: Request, project_id: str, own: Mapping[str, int | None]) -> Response:
     site = settings_of(request).site_quota()
     limits = {resource: site[resource] if own.get(resource) is None else own[resource] for resource in RESOURCES}
     return one(request, KEY, msgspec.json.encode(quota(project_id, limits)))

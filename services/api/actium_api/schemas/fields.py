@@ -8,7 +8,16 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from actium_api.faults import Fault, invalid
@@ -16,14 +25,15 @@ from actium_api.faults import Fault, invalid
 TRUE = frozenset(("true", "t", "yes", "y", "on", "1"))
 FALSE = frozenset(("false", "f", "no", "n", "off", "0"))
 _WHOLE = re.compile(r"[+-]?\d{1,19}", re.ASCII)
-_HOST = re.compile(r"(?=.{1,253}\Z)(?!-)[\w-]{1,63}(?<!-)(\.(?!-)[\w-]{1,63}(?<!-))*\.?", re.ASCII)
+_LABEL = r"(?!-)\w[A-Za-z0-9-]{0,62}(?<!-)"
+_HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\.?", re.ASCII)
 _CODES = re.compile(r"\d{3}( *, *\d{3})*|\d{3}-\d{3}", re.ASCII)
-_URL_PATH = re.compile(r"/[!-~]*", re.ASCII)
+_URL_PATH = re.compile(r"/(?!/)[!-~]*", re.ASCII)
 _URL = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+", re.ASCII)
 
 
 def _to_flag(value: Any) -> bool:
-    if isinstance(value, bool | int | float):
+    if isinstance(value, bool | int):
         return bool(value)
     if isinstance(value, str) and value in TRUE | FALSE:
         return value in TRUE
@@ -113,6 +123,11 @@ def _line(value: str) -> str:
     return value
 
 
+def _described(**words: object) -> WithJsonSchema:
+    """Give what the API's description says of a text that has rules of its own."""
+    return WithJsonSchema({"type": "string", **words})
+
+
 def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))
 
@@ -126,19 +141,23 @@ Number = Annotated[float, BeforeValidator(_to_number)]
 Text = Annotated[str, BeforeValidator(_to_text), Field(max_length=255)]
 LongText = Annotated[str, BeforeValidator(_to_text), Field(max_length=2048)]
 ProjectName = Annotated[str, BeforeValidator(_to_text), Field(max_length=36)]
-Uuid = Annotated[str, BeforeValidator(_to_uuid)]
-Address = Annotated[str, BeforeValidator(_address)]
-Cidr = Annotated[str, BeforeValidator(_to_cidr)]
+Uuid = Annotated[str, BeforeValidator(_to_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
+Address = Annotated[str, BeforeValidator(_address), _described(anyOf=[{"format": "ipv4"}, {"format": "ipv6"}])]
+Cidr = Annotated[str, BeforeValidator(_to_cidr), _described(description="A range of addresses such as 10.0.0.0/8")]
 Cidrs = Annotated[tuple[Cidr, ...], AfterValidator(_unique)]
 Tags = Annotated[tuple[Text, ...], AfterValidator(_unique)]
 Uuids = Annotated[tuple[Uuid, ...], AfterValidator(_unique)]
 Port = Annotated[Whole, Field(ge=1, le=65535)]
 TimeoutMs = Annotated[Whole, Field(ge=0, le=2_073_600_000)]
-UrlPath = Annotated[Text, _matching(_URL_PATH, "a URL path that begins with / and holds no blanks")]
-Codes = Annotated[Text, AfterValidator(_codes)]
-HostName = Annotated[Text, _matching(_HOST, "a host name")]
-HttpUrl = Annotated[Text, AfterValidator(_url)]
-Line = Annotated[Text, AfterValidator(_line)]
+UrlPath = Annotated[
+    Text,
+    _matching(_URL_PATH, "a URL path that begins with one / and holds no blanks"),
+    _described(pattern=r"^/([!-.0-~][!-~]{0,253})?$"),
+]
+Codes = Annotated[Text, AfterValidator(_codes), _described(pattern=r"^(\d{3}( *, *\d{3}){0,40}|\d{3}-\d{3})$")]
+HostName = Annotated[Text, _matching(_HOST, "a host name"), _described(pattern=r"^[0-9A-Za-z][0-9A-Za-z_.-]{0,252}$")]
+HttpUrl = Annotated[Text, AfterValidator(_url), _described(pattern=r"^https?://[!-~]{1,247}$")]
+Line = Annotated[Text, AfterValidator(_line), _described(maxLength=255, description="Printable characters")]
 
 
 class Body(BaseModel):

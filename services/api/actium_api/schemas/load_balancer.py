@@ -1,6 +1,6 @@
 """Load balancers as clients send them, alone or with their whole tree."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,7 +13,7 @@ from actium_api.schemas.pool import NestedPool
 from actium_api.settings import ApiSettings
 from actium_shared.commands.planner import LoadBalancerChanges
 from actium_shared.ids import Ids, PoolId
-from actium_shared.provider_options import PROVIDERS, is_ours
+from actium_shared.provider_options import PROVIDERS
 from actium_shared.wishes import L7PolicyWish, Listener, PoolWish
 
 VIP_SOURCES = ("vip_port_id", "vip_network_id", "vip_subnet_id")
@@ -70,16 +70,16 @@ class LoadBalancerPut(Body):
         return LoadBalancerChanges(**changes(self, {}))
 
 
-def check(body: LoadBalancerPost, settings: ApiSettings) -> None:
+def check(body: LoadBalancerPost, settings: ApiSettings, *, providers: Collection[str] = PROVIDERS) -> None:
     """
-    Refuse what is invalid by itself.
+    Refuse what is invalid by itself; `providers` are those that are enabled.
 
     Raises:
         Fault: 400.
     """
     _check_vip(body, settings)
-    if body.provider is not None and not is_ours(body.provider):
-        raise Fault(400, f"Provider '{body.provider}' is not enabled: provider must be one of {', '.join(PROVIDERS)}.")
+    if body.provider is not None and body.provider not in providers:
+        raise Fault(400, f"Provider '{body.provider}' is not enabled: provider must be one of {', '.join(providers)}.")
     if body.availability_zone == "":
         raise invalid("availability_zone", body.availability_zone, "It must be a zone's name, or not be sent.")
 
@@ -129,6 +129,11 @@ def tree(body: LoadBalancerPost, ids: Ids, settings: ApiSettings) -> Tree:
 def _pools(body: LoadBalancerPost, ids: Ids, settings: ApiSettings) -> tuple[PoolWish, ...]:
     named = [*body.pools, *_inner_pools(body)]
     definitions: dict[str, NestedPool] = {}
+    for each in _inner_pools(body):
+        if not each.name:
+            raise Fault(
+                400, "Pools of listeners and policies must be named along with a load balancer: name is missing."
+            )
     for each in named:
         _define(definitions, each, settings)
     for each in named:
@@ -148,8 +153,6 @@ def _inner_pools(body: LoadBalancerPost) -> Iterator[NestedPool]:
 
 
 def _define(definitions: dict[str, NestedPool], each: NestedPool, settings: ApiSettings) -> None:
-    if not each.name:
-        raise Fault(400, "Pools must be named when they are created along with a load balancer: name is missing.")
     if each.is_reference:
         return
     if each.name in definitions:

@@ -1,0 +1,55 @@
+"""A vendor's driver as its vendor would write it: octavia-lib only. What it is asked is kept, for tests to look at."""
+
+import time
+from typing import Any
+
+from octavia_lib.api.drivers import exceptions
+from octavia_lib.api.drivers.driver_lib import DriverLibrary
+from octavia_lib.api.drivers.provider_base import ProviderDriver
+
+CALLS: list[tuple[str, tuple[Any, ...]]] = []
+SLOW_S = 1.5
+SOCKETS = ""
+
+
+class AcmeDriver(ProviderDriver):
+    def __getattribute__(self, name: str) -> Any:
+        # Every method that the interface knows takes what it is given, unless it is written out below.
+        if name in TAKEN:
+            return lambda *arguments: CALLS.append((name, arguments))
+        return super().__getattribute__(name)
+
+    def loadbalancer_create(self, loadbalancer: Any) -> None:
+        CALLS.append(("loadbalancer_create", (loadbalancer,)))
+        match loadbalancer.name:
+            case "unsupported":
+                raise exceptions.UnsupportedOptionError(user_fault_string="no such option", operator_fault_string="x")
+            case "conflict":
+                raise exceptions.Conflict(user_fault_string="address in use")
+            case "broken":
+                raise exceptions.DriverError(user_fault_string="the appliance burns")
+            case "bug":
+                raise ZeroDivisionError("of all things")
+            case "out of resources":
+                raise exceptions.DriverError(user_fault_string="out of resources: all appliances are full")
+            case "eager":
+                library = DriverLibrary(*(f"{SOCKETS}/{name}.sock" for name in ("status", "stats", "get")))
+                done = {"id": loadbalancer.loadbalancer_id, "provisioning_status": "ACTIVE"}
+                library.update_loadbalancer_status({"loadbalancers": [done]})
+            case "slow":
+                time.sleep(SLOW_S)
+
+    def validate_flavor(self, flavor_dict: dict[str, Any]) -> None:
+        CALLS.append(("validate_flavor", (flavor_dict,)))
+        if "speed" not in flavor_dict:
+            raise exceptions.UnsupportedOptionError(user_fault_string="speed is all we know")
+
+    def get_supported_flavor_metadata(self) -> dict[str, str]:
+        return {"speed": "How fast."}
+
+
+TAKEN = frozenset(
+    name
+    for name in vars(ProviderDriver)
+    if name.endswith(("_create", "_update", "_delete", "_failover")) and name != "loadbalancer_create"
+)

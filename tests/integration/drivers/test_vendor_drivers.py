@@ -1,0 +1,250 @@
+"""Load balancers of another vendor's octavia-lib driver: the same API, states and events, and nothing of ours runs."""
+
+from typing import Any
+
+import pytest
+from octavia_lib.api.drivers.data_models import Unset
+from octavia_lib.api.drivers.exceptions import UpdateStatisticsError, UpdateStatusError
+
+from actium_api.drivers import vendor
+from builders import PUBLIC, an_id
+from integration.drivers.conftest import Site
+
+LBS = "/v2/lbaas/loadbalancers"
+FIGURES = {
+    "active_connections": 2,
+    "bytes_in": 10,
+    "bytes_out": 20,
+    "request_errors": 1,
+    "total_connections": 5,
+}
+
+
+async def create(site: Site, **fields: Any) -> dict[str, Any]:
+    body = {"vip_subnet_id": PUBLIC, "provider": "acme", "name": "web", **fields}
+    response = await site.client.post(LBS, json={"loadbalancer": body})
+    assert response.status_code == 201, response.text
+    made: dict[str, Any] = response.json()["loadbalancer"]
+    return made
+
+
+async def served(site: Site, **fields: Any) -> dict[str, Any]:
+    made = await create(site, **fields)
+    await active(site, made["id"])
+    return made
+
+
+async def active(site: Site, lb_id: str, **more: list[dict[str, Any]]) -> None:
+    own = {"id": lb_id, "provisioning_status": "ACTIVE", "operating_status": "ONLINE"}
+    await site.report(loadbalancers=[own], **more)
+
+
+async def shown(site: Site, path: str, *fields: str) -> tuple[Any, ...]:
+    response = await site.client.get(path)
+    assert response.status_code == 200, response.text
+    (document,) = response.json().values()
+    return tuple(document[field] for field in fields)
+
+
+STATUSES = ("provisioning_status", "operating_status")
+
+
+async def test_providers_are_listed_and_those_that_cannot_be_loaded_are_left_out(site: Site) -> None:
+    listed = (await site.client.get("/v2/lbaas/providers")).json()["providers"]
+    assert {"name": "acme", "description": "Appliances by Acme."} in listed
+    assert {each["name"] for each in listed} == {"actium", "amphora", "octavia", "acme"}
+    found = (await site.client.get("/v2/lbaas/providers/acme/flavor_capabilities")).json()
+    assert found == {"flavor_capabilities": [{"name": "speed", "description": "How fast."}]}
+    assert (await site.client.get("/v2/lbaas/providers/acme/availability_zone_capabilities")).status_code == 501
+    refused = await site.client.post(LBS, json={"loadbalancer": {"vip_subnet_id": PUBLIC, "provider": "wreck"}})
+    assert refused.status_code == 400
+    assert "'wreck' is not enabled" in refused.json()["faultstring"]
+
+
+async def test_its_life_from_creation_to_deletion(site: Site) -> None:
+    made = await create(site, tags=["blue"])
+    path = f"{LBS}/{made['id']}"
+    ((given,),) = site.asked("loadbalancer_create")
+    assert (given.loadbalancer_id, given.vip_address) == (made["id"], made["vip_address"])
+    assert await shown(site, path, "provider", "tags", *STATUSES) == ("acme", ["blue"], "PENDING_CREATE", "OFFLINE")
+    await active(site, made["id"])
+    assert await shown(site, path, *STATUSES) == ("ACTIVE", "ONLINE")
+    assert (await site.client.delete(path)).status_code == 204
+    assert await shown(site, path, "provisioning_status") == ("PENDING_DELETE",)
+    await site.report(loadbalancers=[{"id": made["id"], "provisioning_status": "DELETED"}])
+    await site.world.wait_until_gone(path)
+    assert not (await site.client.get("/v2/octavia/amphorae")).json()["amphorae"]
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "words"),
+    [
+        ("unsupported", 501, "Provider 'acme' does not support a requested option: no such option"),
+        ("conflict", 409, "address in use"),
+        ("broken", 500, "Provider 'acme' reports error: the appliance burns"),
+        ("bug", 500, "Provider 'acme' reports error: of all things"),
+        ("out of resources", 500, "all appliances are full"),
+    ],
+)
+async def test_what_the_driver_refuses_reaches_the_user_in_words(
+    site: Site, name: str, status: int, words: str
+) -> None:
+    body = {"vip_subnet_id": PUBLIC, "provider": "acme", "name": name}
+    response = await site.client.post(LBS, json={"loadbalancer": body})
+    assert response.status_code == status
+    assert words in response.json()["faultstring"]
+    assert (await site.client.get(LBS, params={"name": name})).json()["loadbalancers"] == []
+
+
+async def test_a_driver_that_hangs_is_not_waited_for_and_undone(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vendor, "SETTLE_S", 0.5)
+    body = {"vip_subnet_id": PUBLIC, "provider": "acme", "name": "slow"}
+    response = await site.client.post(LBS, json={"loadbalancer": body})
+    assert response.status_code == 500
+    assert "has not answered within 1 s" in response.json()["faultstring"]
+
+    async def undone() -> bool:
+        return bool(site.asked("loadbalancer_delete"))
+
+    await site.until(undone)
+    ((asked, cascade),) = site.asked("loadbalancer_delete")
+    assert (asked.name, cascade) == ("slow", True)
+
+
+async def test_a_driver_may_report_before_its_call_has_returned(site: Site) -> None:
+    made = await create(site, name="eager")
+    assert made["provisioning_status"] == "ACTIVE"
+
+
+async def test_only_those_whom_the_mode_names_may_open_the_sockets(site: Site) -> None:
+    assert {path.name: oct(path.stat().st_mode & 0o777) for path in site.sockets.iterdir()} == dict.fromkeys(
+        ("status.sock", "stats.sock", "get.sock"), "0o660"
+    )
+
+
+async def test_children_are_handed_over_as_the_interface_says(site: Site) -> None:
+    lb_id = (await served(site))["id"]
+    body = {"loadbalancer_id": lb_id, "protocol": "HTTP", "protocol_port": 80, "timeout_client_data": 7000}
+    listener = (await site.client.post("/v2/listeners", json={"listener": body})).json()["listener"]
+    ((given,),) = site.asked("listener_create")
+    assert (given.listener_id, given.timeout_client_data) == (listener["id"], 7000)
+    assert await shown(site, f"/v2/listeners/{listener['id']}", "provisioning_status") == ("PENDING_CREATE",)
+
+    refused = await site.client.put(f"/v2/listeners/{listener['id']}", json={"listener": {"name": "x"}})
+    assert refused.status_code == 409  # this vendor's load balancers are locked while they are pending
+
+    listener_active = {"id": listener["id"], "provisioning_status": "ACTIVE"}
+    await active(site, lb_id, listeners=[listener_active])
+    change = {"listener": {"name": "x", "timeout_client_data": 8000}}
+    assert (await site.client.put(f"/v2/listeners/{listener['id']}", json=change)).status_code == 200
+    ((old, new),) = site.asked("listener_update")
+    assert (old.name, old.protocol_port) == ("", 80)
+    assert (new.listener_id, new.name, new.timeout_client_data) == (listener["id"], "x", 8000)
+    assert new.protocol_port is Unset
+
+    await active(site, lb_id, listeners=[listener_active])
+    assert (await site.client.delete(f"/v2/listeners/{listener['id']}")).status_code == 204
+    await active(site, lb_id, listeners=[{"id": listener["id"], "provisioning_status": "DELETED"}])
+    assert (await site.client.get(f"/v2/listeners/{listener['id']}")).status_code == 404
+
+
+async def test_a_batch_hands_over_the_whole_list_and_known_members_by_their_ids(site: Site) -> None:
+    lb_id = (await served(site))["id"]
+    body = {"loadbalancer_id": lb_id, "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
+    pool = (await site.client.post("/v2/pools", json={"pool": body})).json()["pool"]
+    await active(site, lb_id)
+    one = {"address": "10.1.0.10", "protocol_port": 80}
+    members = f"/v2/pools/{pool['id']}/members"
+    member = (await site.client.post(members, json={"member": one})).json()["member"]
+    await active(site, lb_id)
+    two = {"address": "10.1.0.11", "protocol_port": 80, "weight": 5}
+    response = await site.client.put(members, params={"additive_only": "true"}, json={"members": [two]})
+    assert response.status_code == 202
+    ((pool_id, wanted),) = site.asked("member_batch_update")
+    assert pool_id == pool["id"]
+    assert {each.address: each.weight for each in wanted} == {"10.1.0.10": 1, "10.1.0.11": 5}
+    assert member["id"] in {each.member_id for each in wanted}
+
+
+async def test_a_whole_tree_is_handed_over_at_once_and_served_back_to_the_driver(site: Site) -> None:
+    pool = {
+        "name": "p",
+        "protocol": "HTTP",
+        "lb_algorithm": "ROUND_ROBIN",
+        "members": [{"address": "10.1.0.10", "protocol_port": 80}],
+        "healthmonitor": {"type": "HTTP", "delay": 5, "timeout": 3, "max_retries": 2},
+    }
+    listener = {"protocol": "HTTP", "protocol_port": 80, "default_pool": pool}
+    made = await create(site, listeners=[listener])
+    ((given,),) = site.asked("loadbalancer_create")
+    (given_listener,) = given.listeners
+    assert given_listener.default_pool.members[0].address == "10.1.0.10"
+    assert given_listener.default_pool.healthmonitor.delay == 5
+    found = await site.driver(lambda library: library.get_loadbalancer(made["id"]))
+    assert found.listeners[0]["default_pool"]["members"][0]["address"] == "10.1.0.10"
+    member_id = given_listener.default_pool.members[0].member_id
+    assert (await site.driver(lambda library: library.get_member(member_id))).protocol_port == 80
+    assert await site.driver(lambda library: library.get_pool(an_id("no such pool"))) is None
+
+
+async def test_statistics_that_the_driver_reports_are_shown_and_replace_the_last(site: Site) -> None:
+    lb_id = (await served(site, listeners=[{"protocol": "TCP", "protocol_port": 80}]))["id"]
+    ((listener,),) = await shown(site, f"{LBS}/{lb_id}", "listeners")
+    for total in (7, 5):
+        record = {"id": listener["id"], **FIGURES, "total_connections": total}
+        statistics = {"listeners": [record]}
+        await site.driver(lambda library, told=statistics: library.update_listener_statistics(told))
+
+        async def is_shown(wanted: int = total) -> bool:
+            found = (await site.client.get(f"{LBS}/{lb_id}/stats")).json()["stats"]
+            return found == {**FIGURES, "total_connections": wanted}
+
+        await site.until(is_shown)
+
+
+async def test_a_report_that_cannot_be_taken_is_refused_by_name(site: Site) -> None:
+    unknown = an_id("unknown")
+    with pytest.raises(UpdateStatusError) as refused:
+        await site.report(members=[{"id": unknown, "operating_status": "ONLINE"}])
+    assert (refused.value.status_object, refused.value.status_object_id) == ("members", unknown)
+    await site.report(members=[{"id": unknown, "provisioning_status": "DELETED"}])  # it is not missed
+    ours = await create(site, provider="actium")
+    with pytest.raises(UpdateStatusError, match="Actium's own"):
+        await active(site, ours["id"])
+    with pytest.raises(UpdateStatisticsError, match="'bytes_in' is missing"):
+        await site.driver(lambda library: library.update_listener_statistics({"listeners": [{"id": unknown}]}))
+
+
+async def test_a_flavor_is_shown_to_its_provider_and_chooses_it(site: Site) -> None:
+    def profile(data: str) -> dict[str, Any]:
+        return {"flavorprofile": {"name": "p", "provider_name": "acme", "flavor_data": data}}
+
+    refused = await site.client.post("/v2/flavorprofiles", json=profile('{"colour": "red"}'))
+    assert refused.status_code == 501
+    assert "speed is all we know" in refused.json()["faultstring"]
+    made = (await site.client.post("/v2/flavorprofiles", json=profile('{"speed": "high"}'))).json()["flavorprofile"]
+    body = {"flavor": {"name": "fast", "flavor_profile_id": made["id"]}}
+    flavor = (await site.client.post("/v2/flavors", json=body)).json()["flavor"]
+    created = await create(site, provider=None, flavor_id=flavor["id"])
+    assert created["provider"] == "acme"
+    ((given,),) = site.asked("loadbalancer_create")
+    assert given.flavor == {"speed": "high"}
+    assert site.asked("validate_flavor")[-1] == ({"speed": "high"},)
+
+
+async def test_a_failover_is_the_drivers(site: Site) -> None:
+    lb_id = (await served(site))["id"]
+    assert (await site.client.put(f"{LBS}/{lb_id}/failover")).status_code == 202
+    assert site.asked("loadbalancer_failover") == [(lb_id,)]
+    assert await shown(site, f"{LBS}/{lb_id}", "provisioning_status") == ("PENDING_UPDATE",)
+
+
+async def test_the_read_model_is_rebuilt_equal(site: Site) -> None:
+    lb_id = (await served(site, listeners=[{"protocol": "TCP", "protocol_port": 80}]))["id"]
+    before = (await site.client.get(f"{LBS}/{lb_id}/status")).json()
+    await site.world.restart_api()
+
+    async def same() -> bool:
+        return (await site.client.get(f"{LBS}/{lb_id}/status")).json() == before
+
+    await site.until(same)
