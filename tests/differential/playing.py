@@ -192,8 +192,10 @@ class Plain:
         return UUID.sub(lambda id_: id_[0] if _is_given(id_[0]) else "<uuid>", found.replace(self.root, "<root>"))
 
 
-def _in_order(value: Json) -> str:
-    return json.dumps(value, sort_keys=True)
+def _in_order(value: Json) -> tuple[str, str]:
+    """By what stories name, first: the rest may be what differs."""
+    named = [str(value.get(name)) for name in ("name", "protocol_port", "position")] if isinstance(value, dict) else []
+    return " ".join(named), json.dumps(value, sort_keys=True)
 
 
 def _is_given(found: str) -> bool:

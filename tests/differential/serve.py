@@ -50,7 +50,7 @@ REPORTED = {
 """What a provider reports on, by the name that its report has for it, and what that is a part of."""
 
 PARENT = dict(REPORTED.values())
-NETWORK = noop_network._NOOP_MANAGER_VARS  # noqa: SLF001
+NETWORK = noop_network._NOOP_MANAGER_VARS
 
 ONCE_ACTIVE = (models.L7Policy, models.L7Rule, models.HealthMonitor)
 """What upstream's own provider calls ONLINE when it is active and enabled."""

@@ -1,7 +1,6 @@
 """The same stories to upstream and to us: every difference is one that `intended` gives a reason for."""
 
 import asyncio
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -46,13 +45,13 @@ class Comparison:
 
 
 @pytest.fixture(scope="module")
-def comparison(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comparison]:
+def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     folder = tmp_path_factory.mktemp("differential")
     with ThreadPoolExecutor() as threads:
         theirs = threads.submit(lambda: asyncio.run(_play_upstream(folder)))
         own = {strict: _play_ours(folder / str(strict), strict=strict) for strict in (False, True)}
         expected = theirs.result()
-    yield Comparison(
+    return Comparison(
         {
             (strict, story.name): list(differences(expected[story.name], own[strict][story.name], story=story.name))
             for strict, told in PLAYED.items()

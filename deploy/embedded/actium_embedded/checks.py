@@ -1,10 +1,17 @@
-"""`test`: all that CI runs, stage after stage; a stage that fails does not keep the next from running."""
+"""
+`test`: all that CI runs, stage after stage; a stage that fails does not keep the next from running.
+
+The system tests mostly wait, for checks to fail and processes to come back: they run beside the other stages.
+"""
 
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import IO
 
 from rich.table import Table
 
@@ -14,6 +21,10 @@ from actium_embedded.world import CHECKOUT
 
 CODE = ("shared", "services", "deploy", "tests")
 TESTS = ("unit", "contract", "fuzz", "integration", "replay", "system")
+WAITING = ("system",)
+ALONE = ("bench",)
+"""Figures are taken when nothing else runs."""
+
 _PYTEST = (str(BIN / "python"), "-m", "pytest")
 LONG_TEST_S = 7200
 """For one test of the long run: there a drill goes through every place where something can die."""
@@ -27,6 +38,8 @@ class Stage:
     name: str
     command: tuple[str, ...]
     accepted: tuple[int, ...] = (0,)
+    beside: bool = False
+    """Runs while the others do; what it says is shown at its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,28 +70,70 @@ def _typed_folders() -> list[str]:
 
 def _tests(name: str, pytest_words: Sequence[str]) -> Stage:
     command = (*_PYTEST, f"tests/{name}", *pytest_words)
-    return Stage(name=f"{name} tests", command=command, accepted=(0, NO_TESTS_FOUND))
+    return Stage(name=f"{name} tests", command=command, accepted=(0, NO_TESTS_FOUND), beside=name in WAITING)
 
 
 def _tool(name: str) -> str:
     return str(BIN / name)
 
 
-def run(stage: Stage, *, long: bool) -> Outcome:
-    console.rule(f"[bold]{stage.name}", align="left", style="dim")
+def run(stage: Stage, *, long: bool, output: IO[bytes] | None = None) -> Outcome:
+    """Run one stage; what it says goes to `output`, or is shown as it comes."""
+    if output is None:
+        console.rule(f"[bold]{stage.name}", align="left", style="dim")
     began_at = time.monotonic()
     # Services refuse settings that they do not know; what this command was told is not for those that tests start.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ACTIUM_")}
     environment = inherited | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     if long:
         environment |= {"TESTS_LONG": "1", "PYTEST_ADDOPTS": f"--timeout {LONG_TEST_S}"}
-    done = subprocess.run(stage.command, cwd=CHECKOUT, env=environment, stdin=subprocess.DEVNULL, check=False)
+    done = subprocess.run(
+        stage.command,
+        cwd=CHECKOUT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT if output else None,
+        check=False,
+    )
     return Outcome(stage=stage, passed=done.returncode in stage.accepted, took_s=time.monotonic() - began_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A stage that runs while others do."""
+
+    stage: Stage
+    outcome: Future[Outcome]
+    output: IO[bytes]
+
+    def shown(self) -> Outcome:
+        """Wait for its end, and show what it said."""
+        console.rule(f"[bold]{self.stage.name}[/bold] (begun with the first stage)", align="left", style="dim")
+        outcome = self.outcome.result()
+        self.output.seek(0)
+        console.out(self.output.read().decode(errors="replace"), end="", highlight=False)
+        return outcome
 
 
 def run_all(pytest_words: Sequence[str], *, long: bool) -> bool:
     """Run every stage and say how each went; whether all passed."""
-    outcomes = [run(stage, long=long) for stage in stages(pytest_words)]
+    began_at = time.monotonic()
+    known = stages(pytest_words)
+    with ThreadPoolExecutor() as threads:
+        waiting = [_begin(stage, threads, long=long) for stage in known if stage.beside]
+        outcomes = [run(stage, long=long) for stage in known if not stage.beside and stage.name not in ALONE]
+        outcomes += [beside.shown() for beside in waiting]
+    outcomes += [run(stage, long=long) for stage in known if stage.name in ALONE]
+    return _summary(outcomes, took_s=time.monotonic() - began_at)
+
+
+def _begin(stage: Stage, threads: ThreadPoolExecutor, *, long: bool) -> Beside:
+    output = tempfile.TemporaryFile()  # noqa: SIM115 - read when the stage has ended
+    return Beside(stage, threads.submit(run, stage, long=long, output=output), output)
+
+
+def _summary(outcomes: Sequence[Outcome], *, took_s: float) -> bool:
     table = Table(box=None, show_header=False, pad_edge=False)
     for outcome in outcomes:
         mark = "[green]✔[/green]" if outcome.passed else "[red]✘[/red]"
@@ -86,7 +141,6 @@ def run_all(pytest_words: Sequence[str], *, long: bool) -> bool:
     console.rule("[bold]summary", align="left", style="dim")
     console.print(table)
     failed = [outcome.stage.name for outcome in outcomes if not outcome.passed]
-    total_s = sum(outcome.took_s for outcome in outcomes)
     verdict = f"[red]failed: {', '.join(failed)}[/red]" if failed else "[green]all passed[/green]"
-    console.print(f"{verdict} in {total_s:.0f} s")
+    console.print(f"{verdict} in {took_s:.0f} s")
     return not failed
