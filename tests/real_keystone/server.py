@@ -5,28 +5,23 @@ Installed once per checkout (a few seconds from a warm cache), set up anew for e
 """
 
 import base64
-import fcntl
 import os
 import secrets
-import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from actium_shared.testing.nats_server import free_port
+from own_environment import Environment
 
 HERE = Path(__file__).parent
-LOCK = HERE / "requirements.lock"
-ENVIRONMENT = HERE.parents[1] / ".venv" / "keystone"
-INSTALL_TIMEOUT_S = 300
+ENVIRONMENT = Environment("keystone", HERE / "requirements.lock")
 COMMAND_TIMEOUT_S = 120
 ANSWERS_WITHIN_S = 60
 ADMIN_PASSWORD = "not-a-secret"
@@ -135,19 +130,19 @@ def password_of(user: str) -> str:
 @contextmanager
 def running(folder: Path) -> Iterator[Keystone]:
     """Run one, with the administrator `admin` of the project `admin`."""
-    install()
+    ENVIRONMENT.install()
     port = free_port()
     url = f"http://127.0.0.1:{port}/v3"
     configuration = folder / "keystone.conf"
     configuration.write_text(CONFIGURATION.format(folder=folder))
     for keys in ("fernet", "credential"):
         _make_keys(folder / keys)
-    manage = (str(ENVIRONMENT / "bin" / "keystone-manage"), "--config-file", str(configuration))
+    manage = (str(ENVIRONMENT.folder / "bin" / "keystone-manage"), "--config-file", str(configuration))
     _run(*manage, "db_sync")
     bootstrap = ("--bootstrap-password", ADMIN_PASSWORD, "--bootstrap-region-id", "RegionOne")
     _run(*manage, "bootstrap", *bootstrap, "--bootstrap-public-url", url)
     process = subprocess.Popen(
-        [str(ENVIRONMENT / "bin" / "python"), str(HERE / "serve.py"), str(port)],
+        [str(ENVIRONMENT.python), str(HERE / "serve.py"), str(port)],
         env=_environment() | {"OS_KEYSTONE_CONFIG_DIR": str(folder), "OS_KEYSTONE_CONFIG_FILES": "keystone.conf"},
         stdout=subprocess.DEVNULL,
         stderr=(folder / "keystone.stderr").open("wb"),
@@ -158,22 +153,6 @@ def running(folder: Path) -> Iterator[Keystone]:
     finally:
         process.kill()
         process.wait(10)
-
-
-def install() -> None:
-    """Have the environment, whole; two who want it at once make it once."""
-    digest = sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()
-    stamp = ENVIRONMENT / "actium.stamp"
-    with (ENVIRONMENT.parent / "keystone.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if stamp.exists() and stamp.read_text() == digest:
-            return
-        shutil.rmtree(ENVIRONMENT, ignore_errors=True)
-        uv = str(Path(sys.executable).parent / "uv")
-        _run(uv, "venv", "--quiet", "--python", sys.executable, str(ENVIRONMENT), timeout_s=INSTALL_TIMEOUT_S)
-        into = ("--python", str(ENVIRONMENT / "bin" / "python"))
-        _run(uv, "pip", "install", "--quiet", *into, "--require-hashes", "-r", str(LOCK), timeout_s=INSTALL_TIMEOUT_S)
-        stamp.write_text(digest)
 
 
 def _make_keys(folder: Path) -> None:

@@ -20,7 +20,7 @@ from actium_embedded.terminal import console
 from actium_embedded.world import CHECKOUT
 
 CODE = ("shared", "services", "deploy", "tests")
-TESTS = ("unit", "contract", "fuzz", "integration", "replay", "system")
+TESTS = ("unit", "contract", "fuzz", "integration", "differential", "replay", "system")
 WAITING = ("system",)
 ALONE = ("bench",)
 """Figures are taken when nothing else runs."""

@@ -1,10 +1,10 @@
-"""Every field of every resource with right values, wrong ones, null and none, out of the field table."""
+"""Every field of every resource with wrong values, null and none, out of the field table."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from contract.test_fields import BASES, FIELDS, needs, right_values, wrong_values
-from differential.story import GROUP, NOTHING, OTHER_SUBNET, QOS_POLICY, SUBNET, Story
+from contract.field_values import BASES, FIELDS, needs, wrong_values
+from differential.story import NOTHING, SUBNET, Story
 
 PATHS = {
     "loadbalancer": "loadbalancers",
@@ -14,16 +14,6 @@ PATHS = {
     "healthmonitor": "healthmonitors",
     "l7policy": "l7policies",
     "rule": "l7policies/<policy>/rules",
-}
-VIPS = frozenset(("vip_port_id", "vip_network_id", "vip_address", "vip_subnet_id", "additional_vips", "flavor_id"))
-"""Right values of these have stories of their own."""
-
-OURS: dict[tuple[str, str], list[Any]] = {
-    ("loadbalancer", "vip_sg_ids"): [[], [GROUP]],
-    ("loadbalancer", "vip_qos_policy_id"): [QOS_POLICY],
-    ("loadbalancer", "provider"): ["amphora"],
-    ("loadbalancer", "availability_zone"): [],
-    ("member", "subnet_id"): [SUBNET, OTHER_SUBNET],
 }
 
 
@@ -74,20 +64,6 @@ def creations() -> Iterator[Story]:
         yield place.story
 
 
-def right_creations() -> Iterator[Story]:
-    for kind, fields in FIELDS.items():
-        place = _Place(f"right fields of {kind} on creation")
-        for field, spec in fields.items():
-            if not spec["create"] or spec.get("only_in_a_tree") or field in VIPS:
-                continue
-            for value in OURS.get((kind, field), right_values(kind, field)):
-                if "SCTP" in (value, kind):
-                    continue
-                more = needs(kind, field, value)
-                place.attempt(kind, f"{field} {value!r:.40}", **more | {field: value})
-        yield place.story
-
-
 def changes() -> Iterator[Story]:
     for kind, fields in FIELDS.items():
         place = _Place(f"fields of {kind} on change")
@@ -106,4 +82,4 @@ def _wrong(spec: dict[str, Any]) -> list[Any]:
     return [each for index, each in enumerate(found) if each not in found[:index]]
 
 
-TELLERS = (creations, right_creations, changes)
+TELLERS = (creations, changes)

@@ -6,8 +6,6 @@ from typing import Any
 from differential.story import NOTHING, OTHER_SUBNET, SUBNET, Story
 
 NAMES = "fields=name"
-AGED = "sort=description"
-"""The order in which `_four` makes them. Without it the oldest comes first, and these are all of the same second."""
 
 
 def _four(story: Story) -> list[str]:
@@ -70,8 +68,7 @@ def filters() -> Iterator[Story]:
         "fields=name&name=alpha",
         "fields=listeners",
     ):
-        more = "" if "fields" in words else f"&{NAMES}"
-        story.get(f"loadbalancers?{words}{more}&{AGED}", name=words)
+        story.get(f"loadbalancers?{words}" if "fields" in words else f"loadbalancers?{words}&{NAMES}", name=words)
     yield story
 
 
@@ -107,8 +104,7 @@ def pages() -> Iterator[Story]:
         "limit=1&sort_key=name&sort_dir=desc",
         f"limit=1&sort_key=name&sort_dir=desc&marker={made[0]}",
     ):
-        order = "" if "sort" in words else f"&{AGED}"
-        story.get(f"loadbalancers?{words}&{NAMES}{order}", name=words or "all")
+        story.get(f"loadbalancers?{words}&{NAMES}", name=words or "all")
     yield story
 
 
@@ -116,6 +112,9 @@ def sorting() -> Iterator[Story]:
     story = Story("sorting")
     _four(story)
     for words in (
+        "sort=",
+        "sort_dir=desc",
+        "sort=created_at:desc",
         "sort=name",
         "sort=name:asc",
         "sort=name:desc",

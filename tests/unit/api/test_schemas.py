@@ -28,12 +28,12 @@ from unit.api.bodies import (
 )
 
 
-@pytest.mark.parametrize(("sent", "meant"), [(True, True), (0, False), ("yes", True), ("off", False), (2.5, True)])
+@pytest.mark.parametrize(("sent", "meant"), [(True, True), (0, False), ("yes", True), ("off", False), (2, True)])
 def test_booleans_are_taken_as_upstream_does(sent: object, meant: bool) -> None:
     assert a_listener(admin_state_up=sent).admin_state_up is meant
 
 
-@pytest.mark.parametrize("sent", ["TRUE", "", "maybe", []])
+@pytest.mark.parametrize("sent", ["TRUE", "", "maybe", 1.0, []])
 def test_other_booleans_are_refused(sent: object) -> None:
     with refused(400, "admin_state_up"):
         a_listener(admin_state_up=sent)
@@ -290,10 +290,15 @@ def test_pools_of_a_tree_are_referred_to_by_name() -> None:
 A_POOL = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
 
 
+def test_a_pool_that_nothing_refers_to_needs_no_name() -> None:
+    (wish,) = load_balancer.tree(a_load_balancer(pools=[A_POOL]), CountingIds(), SETTINGS).pools
+    assert wish.pool.name == ""
+
+
 @pytest.mark.parametrize(
     ("fields", "word"),
     [
-        ({"pools": [A_POOL]}, "name"),
+        ({"listeners": [{"protocol": "HTTP", "protocol_port": 80, "default_pool": A_POOL}]}, "name"),
         ({"pools": [A_POOL | {"name": "p"}, A_POOL | {"name": "p"}]}, "'p'"),
         ({"pools": [{"name": "p", "description": "more than a name"}]}, "protocol"),
         ({"listeners": [{"protocol": "HTTP", "protocol_port": 80, "default_pool": {"name": "none"}}]}, "'none'"),

@@ -13,7 +13,7 @@ from actium_api.read_model.catalogue_tables import (
     FLAVORS,
     QUOTAS,
 )
-from actium_api.read_model.rows import Rows, seconds
+from actium_api.read_model.rows import Rows, moment
 from actium_shared.event_store import Recorded
 from actium_shared.events import catalogue as events
 from actium_shared.events.project import QuotaSet
@@ -22,7 +22,7 @@ from actium_shared.message import Event
 
 def apply(rows: Rows, recorded: Recorded) -> None:
     """Change the rows as this commit says."""
-    at = seconds(recorded.commit.decided_at)
+    at = moment(recorded.commit.decided_at)
     for event in recorded.commit.events:
         _apply(rows, event, at=at)
 

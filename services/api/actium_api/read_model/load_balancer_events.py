@@ -15,7 +15,7 @@ from actium_api.read_model.load_balancer_rows import (
     NewMember,
     columns,
 )
-from actium_api.read_model.rows import Rows, seconds
+from actium_api.read_model.rows import Rows
 from actium_api.read_model.tables import (
     HEALTH_MONITORS,
     L7_POLICIES,
@@ -70,7 +70,7 @@ def apply(rows: Rows, recorded: Recorded) -> None:
     if not events:
         return
     commit = _Commit(
-        rows, events[0].load_balancer_id, at=seconds(recorded.commit.decided_at), sequence=recorded.position.sequence
+        rows, events[0].load_balancer_id, decided_at=recorded.commit.decided_at, sequence=recorded.position.sequence
     )
     for event in events:
         commit.apply(event)

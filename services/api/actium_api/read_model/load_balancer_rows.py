@@ -7,11 +7,12 @@ that holds the event's generation; a removed one is gone then. Which event does 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from actium_api.read_model import pool_use, statements
-from actium_api.read_model.rows import CHILDREN, RESOURCES, Rows, pack
+from actium_api.read_model.rows import CHILDREN, RESOURCES, Rows, moment, pack, seconds
 from actium_api.read_model.tables import (
     AMPHORAE,
     CARRIED,
@@ -66,9 +67,9 @@ class NewMember:
 class LoadBalancerRows:
     """What the events of one decision share, and what is done once for all of them."""
 
-    def __init__(self, rows: Rows, load_balancer_id: str, *, at: str, sequence: int) -> None:
+    def __init__(self, rows: Rows, load_balancer_id: str, *, decided_at: datetime, sequence: int) -> None:
         self.rows, self.load_balancer_id = rows, load_balancer_id
-        self.at, self.sequence = at, sequence
+        self.at, self.created_at, self.sequence = seconds(decided_at), moment(decided_at), sequence
         self._project_id: str | None = None
         self._generation = 0
         self._changed_pools: set[str] = set()
@@ -118,7 +119,7 @@ class LoadBalancerRows:
             "provisioning_status": PENDING_CREATE,
             "operating_status": operating_status,
             "operating_since": self.sequence,
-            "created_at": self.at,
+            "created_at": self.created_at,
             **own,
         }
 

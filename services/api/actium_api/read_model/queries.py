@@ -17,6 +17,7 @@ from actium_api.read_model.tables import (
     LOAD_BALANCERS,
     MEMBERS,
     POOLS,
+    SECONDS_END,
     STATISTICS,
     TAGS,
 )
@@ -90,9 +91,7 @@ def _sortable(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
 
 
 def _conditions(table: sa.Table, query: PageQuery) -> list[sa.ColumnElement[bool]]:
-    conditions = [
-        table.c[name].is_(None) if value is None else table.c[name] == value for name, value in query.filters.items()
-    ]
+    conditions = [_condition(table.c[name], value) for name, value in query.filters.items()]
     conditions += [_tagged(table, (tag,)) for tag in query.tags_all]
     if query.tags_any:
         conditions.append(_tagged(table, query.tags_any))
@@ -101,6 +100,14 @@ def _conditions(table: sa.Table, query: PageQuery) -> list[sa.ColumnElement[bool
     if query.not_tags_any:
         conditions.append(~_tagged(table, query.not_tags_any))
     return conditions
+
+
+def _condition(column: sa.Column[Any], value: object) -> sa.ColumnElement[bool]:
+    if value is None:
+        return column.is_(None)
+    if column.name == "created_at":
+        return sa.func.substr(column, 1, SECONDS_END) == value
+    return column == value
 
 
 def _tagged(table: sa.Table, tags: Sequence[str]) -> sa.ColumnElement[bool]:

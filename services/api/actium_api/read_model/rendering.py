@@ -18,6 +18,7 @@ from actium_api.read_model.tables import (
     LOAD_BALANCERS,
     MEMBERS,
     POOLS,
+    SECONDS_END,
 )
 from actium_shared.wishes import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool
 
@@ -55,7 +56,7 @@ class Relations:
             load_balancer_id=row["load_balancer_id"],
             provisioning_status=row["provisioning_status"],
             operating_status=row["operating_status"],
-            created_at=row["created_at"],
+            created_at=row["created_at"][:SECONDS_END],
             updated_at=updated_at,
         )
         document = self._document(wish, shown, row)

@@ -49,6 +49,11 @@ def seconds(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
+def moment(at: datetime) -> str:
+    """Give a time in full: what was made within one second is listed in the order in which it was made."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+
+
 def pack(wish: Value) -> bytes:
     return _ENCODER.encode(wish)
 

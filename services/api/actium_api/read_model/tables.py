@@ -18,6 +18,8 @@ POSITIONS = positions_table(METADATA)
 ID = sa.String(64)
 TEXT = sa.Text
 TIME = sa.String(32)
+SECONDS_END = len("2026-01-31T12:00:00")
+"""So much of a time is shown. `created_at` is kept in full, or what is made within one second would have no order."""
 
 
 def _resource(name: str, *own: sa.Column[object], shown: dict[str, type]) -> sa.Table:
