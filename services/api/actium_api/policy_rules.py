@@ -158,7 +158,7 @@ def _actions() -> Iterator[Action]:
                 check += " or role:service"  # DNS as a service reads members with it
             yield Action(name=f"{PREFIX}{resource}:{action}", check=check, description=f"{words} {resource}")
     yield Action(name=OPERATOR, check=f"rule:{ADMIN}", description="Use the operator API")
-    yield Action(name=DRIVER, check=f"rule:{ADMIN} or role:service", description="Use the driver API")
+    yield Action(name=DRIVER, check=f"rule:{ADMIN}", description="Use the driver API")
 
 
 ACTIONS = tuple(_actions())

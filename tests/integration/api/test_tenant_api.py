@@ -143,6 +143,23 @@ async def test_keys_are_each_projects_own_and_not_of_any_length(world: World) ->
     fault(refused, 400, "Idempotency-Key", "255")
 
 
+async def test_a_key_makes_another_thing_in_another_load_balancer(world: World) -> None:
+    balancers = [await make(world) for _ in range(2)]
+    kinds = {
+        "listeners": {"listener": {"protocol": "HTTP", "protocol_port": 80}},
+        "pools": {"pool": {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}},
+    }
+    for path, body in kinds.items():
+        ((key, wish),) = body.items()
+        one, other = [
+            await post_with_key(world, "same", path, {key: wish | {"loadbalancer_id": each["id"]}})
+            for each in balancers
+        ]
+        assert one["id"] != other["id"]
+        shown = (await world.client.get(f"{LBAAS}/{path}/{one['id']}")).json()[key]
+        assert shown["loadbalancers"] == [{"id": balancers[0]["id"]}]
+
+
 async def test_amphorae_are_shown_to_administrators(world: World) -> None:
     created = await make(world)
     found = (await world.client.get("/v2/octavia/amphorae", params={"loadbalancer_id": created["id"]})).json()

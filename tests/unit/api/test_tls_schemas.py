@@ -120,3 +120,9 @@ def test_sites_settings_come_from_the_environment() -> None:
     settings = ApiSettings.from_environment({"ACTIUM_MINIMUM_TLS_VERSION": "TLSv1.3"})
     with refused(400, "TLSv1.3"):
         tls.listeners(settings).check(a_listener(**TERMINATING, tls_versions=["TLSv1.2"]))
+
+
+def test_a_listener_names_no_more_certificates_than_can_be_checked_at_once() -> None:
+    assert a_listener(**TERMINATING, sni_container_refs=["ref"] * 128).sni_container_refs
+    with refused(400, "sni_container_refs", "128"):
+        a_listener(**TERMINATING, sni_container_refs=["ref"] * 129)

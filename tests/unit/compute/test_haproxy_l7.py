@@ -97,3 +97,11 @@ def test_figures_are_told_only_where_a_listener_asks_for_them() -> None:
     metrics = listener(id=ListenerId(an_id("metrics")), protocol="PROMETHEUS", protocol_port=9100)
     assert "frontend _exporter" in lines(order(listeners=(metrics,)))
     assert "frontend _exporter" not in lines(order())
+
+
+def test_rules_look_at_what_the_client_sent_and_not_at_what_is_inserted() -> None:
+    wish = order(policies=(a_policy(),), listeners=(listener(insert_headers={"X-Forwarded-Proto": "true"}),))
+    said = lines(wish)
+    inserted = next(number for number, line in enumerate(said) if "set-header X-Forwarded-Proto" in line)
+    decided = [number for number, line in enumerate(said) if "txn.policy" in line and "use_backend" not in line]
+    assert inserted > max(decided)

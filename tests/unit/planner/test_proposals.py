@@ -235,3 +235,10 @@ async def test_nobody_reports_on_our_own_or_on_what_is_not_there() -> None:
     ours = World()
     await done(ours, a.create_load_balancer())
     assert refused(await ours.ask(say(LB_ACTIVE)), Reason.CONFLICT)
+
+
+async def test_what_a_driver_is_asked_to_create_is_not_created_beside_it() -> None:
+    at = world()
+    await done(at, propose(create()))
+    assert refused(await at.ask(a.create_load_balancer()), Reason.IMMUTABLE)
+    await done(at, settle())

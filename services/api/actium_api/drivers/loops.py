@@ -1,6 +1,7 @@
 """What runs in the background for other vendors' drivers, where there are any or where they may report."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from actium_api.asks import Asks
 from actium_api.drivers.host import Drivers
@@ -36,7 +37,13 @@ def attach(
         from actium_api.drivers.agent import DriverAgent
 
         mode = _mode(settings.driver_agent_mode)
-        service.loop("driver agent", DriverAgent(asks, database, folder=settings.driver_agent_folder, mode=mode).run)
+        agent = DriverAgent(asks, database, folder=settings.driver_agent_folder, mode=mode)
+        service.loop("driver agent", lambda: _after(caught_up, agent.run))
+
+
+async def _after(caught_up: asyncio.Event, run: Callable[[], Awaitable[None]]) -> None:
+    await caught_up.wait()  # what a driver tells of must be known, or its last word would be refused or dropped
+    await run()
 
 
 def _mode(text: str) -> int:

@@ -73,10 +73,10 @@ def drivers_of(request: Request) -> Drivers:
     return drivers
 
 
-def ids_of(request: Request) -> Ids:
+def ids_of(request: Request, *, parent_id: str = "") -> Ids:
     """Give the one source of ids of this request: a second with the same key would give the same again."""
     if not hasattr(request.state, "ids"):
-        request.state.ids = idempotency.ids(request)
+        request.state.ids = idempotency.ids(request, parent_id=parent_id)
     ids: Ids = request.state.ids
     return ids
 

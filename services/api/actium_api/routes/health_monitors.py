@@ -29,7 +29,7 @@ async def post(request: Request) -> Response:
     sent = parse(HealthMonitorPost, KEY, await wrapped(request, KEY))
     pool = await row(request, POOLS, sent.pool_id, kind="Pool")
     schema.check(sent, settings_of(request))
-    monitor_id = ids_of(request).new()
+    monitor_id = ids_of(request, parent_id=sent.pool_id).new()
     of, pool_id = LoadBalancerId(pool["load_balancer_id"]), PoolId(pool["id"])
     driver = await driver_of(request, of)
     await driver.health_monitor_create(of, sent.wish(monitor_id), pool_id=pool_id, caller=caller(request))

@@ -36,7 +36,7 @@ async def post(request: Request) -> Response:
     if sent.rules:
         raise Fault(400, "rules can be given only when a load balancer is created with all in it.")
     schema.check(sent)
-    policy_id = ids_of(request).new()
+    policy_id = ids_of(request, parent_id=sent.listener_id).new()
     wish = sent.wish(policy_id, listener_id=sent.listener_id, pool_id=sent.redirect_pool_id, position=sent.position)
     of = LoadBalancerId(listener["load_balancer_id"])
     await (await driver_of(request, of)).l7policy_create(of, wish, caller=caller(request))

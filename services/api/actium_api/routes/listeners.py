@@ -56,7 +56,7 @@ async def post(request: Request) -> Response:
         )
     settings, who = settings_of(request), caller(request)
     schema.check(sent, settings)
-    listener_id = ids_of(request).new()
+    listener_id = ids_of(request, parent_id=sent.loadbalancer_id).new()
     wish = sent.wish(listener_id, default_pool_id=sent.default_pool_id, site=tls.listeners(settings))
     await secret_checks.check(asks_of(request), load_balancer["project_id"], wish, caller=who)
     driver = await driver_of(request, sent.loadbalancer_id)

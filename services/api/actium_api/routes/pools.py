@@ -52,7 +52,7 @@ async def post(request: Request) -> Response:
         raise Fault(400, "members and healthmonitor can be given only when a load balancer is created with all in it.")
     settings, who = settings_of(request), caller(request)
     schema.check(sent, settings)
-    pool_id = ids_of(request).new()
+    pool_id = ids_of(request, parent_id=load_balancer_id).new()
     wish = sent.pool(pool_id, tls.pools(settings))
     await secret_checks.check(asks_of(request), project_id, wish, caller=who)
     of = LoadBalancerId(load_balancer_id)

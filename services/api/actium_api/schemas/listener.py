@@ -58,11 +58,15 @@ NAMES = {
 """Fields whose names in wishes carry their unit."""
 
 
+SNI_MOST = 128
+"""Each one is read and checked before the listener is decided on."""
+
+
 class ListenerTls(Body):
     """The fields about certificates and ciphers."""
 
     default_tls_container_ref: Reference | None = None
-    sni_container_refs: tuple[Reference, ...] = ()
+    sni_container_refs: Annotated[tuple[Reference, ...], Field(max_length=SNI_MOST)] = ()
     client_ca_tls_container_ref: Reference | None = None
     client_authentication: Literal["MANDATORY", "NONE", "OPTIONAL"] = "NONE"
     client_crl_container_ref: Reference | None = None

@@ -44,6 +44,9 @@ def _refuse_unproposed(command: commands.LoadBalancerCommand, state: LoadBalance
     balancer = state.load_balancer
     if balancer is None and isinstance(command, commands.CreateLoadBalancer) and not state.deleted:
         balancer = command.load_balancer
+    if state.proposal is not None and state.load_balancer is None:
+        detail = f"Load balancer {command.load_balancer_id} is being created already, by a driver that has been asked."
+        return Rejected(reason=Reason.IMMUTABLE, detail=detail)
     if balancer is None or is_ours(balancer.provider):
         return None
     return invalid(

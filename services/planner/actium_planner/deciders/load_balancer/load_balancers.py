@@ -24,6 +24,11 @@ def create(command: commands.CreateLoadBalancer, state: LoadBalancerState) -> De
     """Create it with everything in it, or nothing at all."""
     if state.load_balancer is not None or state.deleted:
         return []
+    if command.load_balancer.id != command.load_balancer_id:
+        return invalid(
+            f"The load balancer to be created is {command.load_balancer_id}, and what is sent says {command.load_balancer.id}.",
+            field="load_balancer.id",
+        )
     created = events.LoadBalancerCreated(
         load_balancer_id=command.load_balancer_id,
         generation=state.next_generation,
@@ -46,8 +51,9 @@ def _tree(command: commands.CreateLoadBalancer) -> Iterable[commands.LoadBalance
     lb_id = command.load_balancer_id
     for wish in command.pools:
         yield commands.CreatePool(load_balancer_id=lb_id, pool=wish.pool)
-        for member in wish.members:
-            yield commands.CreateMember(load_balancer_id=lb_id, pool_id=wish.pool.id, member=member)
+        if wish.members:  # all at once: each by itself would be compared with all before it
+            members = tuple(commands.BatchMember(member=member) for member in wish.members)
+            yield commands.ReplaceMembers(load_balancer_id=lb_id, pool_id=wish.pool.id, members=members)
         if wish.health_monitor is not None:
             yield commands.CreateHealthMonitor(
                 load_balancer_id=lb_id, pool_id=wish.pool.id, health_monitor=wish.health_monitor
