@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 FLOWS_SHARE = 50
 """Flows are counted by reading them all: not again before fifty times that long has passed."""
 
+REFILL_AGAIN_S = 1.0
 _FORWARDING = ("ipv4/ip_forward", "ipv6/conf/all/forwarding")
 
 
@@ -49,6 +50,7 @@ class Udp:
         self._refilling: asyncio.Task[None] | None = None
         self._flows: Mapping[int, int] = {}
         self._count_flows_at = 0.0
+        self._cut: AbstractSet[tuple[str, str]] = frozenset()
         self.spec = Spec()
 
     async def check(self, rules: bytes, checks: bytes) -> None:
@@ -70,9 +72,12 @@ class Udp:
         spec = balancing.parse(checks)
         async with self._lock:
             down = self._checks.down_of(spec.checks)
+            # Forwarding only while there are rules that let nothing else through: an amphora is no router.
+            if not rules:
+                self._traffic.set_kernel(dict.fromkeys(_FORWARDING, "0"))
             await self._fencing.load(rules, balancing.picks(spec, down), fence=fence)
-            # Only now, and only while there are rules that let nothing else through: an amphora is no router.
-            self._traffic.set_kernel(dict.fromkeys(_FORWARDING, "1" if rules else "0"))
+            if rules:
+                self._traffic.set_kernel(dict.fromkeys(_FORWARDING, "1"))
             gone, self.spec = self.spec.marks - spec.marks, spec
             self._forget_flows(gone)
             self._checks.follow(spec.checks)
@@ -131,17 +136,25 @@ class Udp:
             self._refilling = asyncio.create_task(self._refill())
 
     async def _refill(self) -> None:
-        """Once more where a verdict fell meanwhile; what the kernel refuses is tried again with the next verdict or bundle."""
-        async with self._lock:
-            while True:
+        """Until what is chosen from is what the checks say: again where a verdict fell meanwhile, or the kernel took it not."""
+        while True:
+            async with self._lock:
                 down = self._checks.down
-                try:
-                    await self._fencing.refill(balancing.picks(self.spec, down))
-                    self._forget_flows(self._marks_of(down))
-                except Trouble as exc:
-                    log.error("members not changed", extra=fields(reason=str(exc)))
-                if down == self._checks.down:
-                    return
+                is_taken = await self._cut_off(down)
+            if not is_taken:
+                await asyncio.sleep(REFILL_AGAIN_S)
+            elif down == self._checks.down:
+                return
+
+    async def _cut_off(self, down: AbstractSet[tuple[str, str]]) -> bool:
+        try:
+            await self._fencing.refill(balancing.picks(self.spec, down))
+            self._forget_flows(self._marks_of(down - self._cut))
+        except Trouble as exc:
+            log.error("members not changed", extra=fields(reason=str(exc)))
+            return False
+        self._cut = down
+        return True
 
     def _marks_of(self, down: AbstractSet[tuple[str, str]]) -> set[int]:
         branches = self.spec.branches
