@@ -30,8 +30,10 @@ async def test_policies_are_put_in_their_places_and_rules_made_changed_and_delet
     assert (first["position"], second["position"]) == (1, 1)
     assert (await world.client.get(path)).json()["l7policy"]["position"] == 2
     rules = f"l7policies/{first['id']}/rules"
-    rule = await made(world, rules, "rule", **RULE)
-    assert (await world.client.get(path)).json()["l7policy"]["provisioning_status"] == "PENDING_UPDATE"
+    await world.wait_for(path, "ACTIVE")
+    with world.fleet.busy():
+        rule = await made(world, rules, "rule", **RULE)
+        assert (await world.client.get(path)).json()["l7policy"]["provisioning_status"] == "PENDING_UPDATE"
     assert (await world.client.get(f"{LBAAS}/{rules}")).json() == {"rules": [rule], "rules_links": []}
     changed = await world.client.put(f"{LBAAS}/{rules}/{rule['id']}", json={"rule": {"value": "/b"}})
     assert changed.json()["rule"]["value"] == "/b"

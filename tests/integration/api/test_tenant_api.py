@@ -24,7 +24,8 @@ async def world(nats_server: NatsServer, tmp_path: Path) -> AsyncIterator[World]
 async def make(world: World, **fields: Any) -> dict[str, Any]:
     """Create a load balancer and wait until it serves."""
     body = {"loadbalancer": {"name": "web", "vip_subnet_id": PUBLIC, **fields}}
-    response = await world.client.post(f"{LBAAS}/loadbalancers", json=body)
+    with world.fleet.busy():
+        response = await world.client.post(f"{LBAAS}/loadbalancers", json=body)
     assert response.status_code == 201, response.text
     created: dict[str, Any] = response.json()["loadbalancer"]
     await world.wait_for(f"{LBAAS}/loadbalancers/{created['id']}", "ACTIVE")
@@ -32,7 +33,8 @@ async def make(world: World, **fields: Any) -> dict[str, Any]:
 
 
 async def made(world: World, path: str, key: str, **fields: Any) -> dict[str, Any]:
-    response = await world.client.post(f"{LBAAS}/{path}", json={key: fields})
+    with world.fleet.busy():
+        response = await world.client.post(f"{LBAAS}/{path}", json={key: fields})
     assert response.status_code == 201, response.text
     document: dict[str, Any] = response.json()[key]
     return document
@@ -187,7 +189,8 @@ async def test_a_refused_configuration_shows_error_and_the_next_good_change_heal
 async def test_updates_change_only_what_is_sent_and_null_means_its_default(world: World) -> None:
     created = await make(world, description="first", tags=["a"])
     path = f"{LBAAS}/loadbalancers/{created['id']}"
-    response = await world.client.put(path, json={"loadbalancer": {"name": None, "admin_state_up": "no"}})
+    with world.fleet.busy():
+        response = await world.client.put(path, json={"loadbalancer": {"name": None, "admin_state_up": "no"}})
     shown = response.json()["loadbalancer"]
     assert (shown["name"], shown["admin_state_up"], shown["description"]) == ("", False, "first")
     assert shown["provisioning_status"] == "PENDING_UPDATE"

@@ -2,8 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -75,7 +75,18 @@ class Fleet:
         self._network, self._compute = Writer("network", network), Writer("compute", compute)
         self._booted: set[str] = set()
         self.refuses = False
+        self._at_work = asyncio.Event()
+        self._at_work.set()
         self.secrets_asked_for: list[tuple[str, str]] = []
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """No amphora takes a configuration meanwhile: what is PENDING stays so."""
+        self._at_work.clear()
+        try:
+            yield
+        finally:
+            self._at_work.set()
 
     async def answer(self, question: Question) -> Reply:
         match question.command:
@@ -124,6 +135,7 @@ class Fleet:
 
     async def configure(self, order: Order) -> None:
         assert isinstance(order, ConfigureAmphora)
+        await self._at_work.wait()
         about: dict[str, Any] = {"amphora_id": order.amphora_id, "appliance_id": order.appliance_id}
         events: list[Event] = []
         if order.amphora_id not in self._booted:
