@@ -21,8 +21,11 @@ class Option:
     """One key of a profile's data; `choices` are all there are, unless empty."""
 
     description: str
-    kind: Literal["text", "flag", "texts"] = "text"
+    kind: Literal["text", "flag", "number", "texts"] = "text"
     choices: tuple[str, ...] = ()
+    least: int = 0
+    most: int = 0
+    """Bounds of a number."""
 
 
 FLAVOR_OPTIONS: Mapping[str, Option] = {
@@ -34,6 +37,23 @@ FLAVOR_OPTIONS: Mapping[str, Option] = {
     "amp_image_tag": Option(description="The tag of the image that amphorae boot from."),
     "sriov_vip": Option(description="Whether the VIP's port is an SR-IOV virtual function.", kind="flag"),
     "allow_member_sriov": Option(description="Whether members may ask for SR-IOV ports.", kind="flag"),
+    "amphora_driver": Option(description="The amphora driver, by its entry point's name; haproxy unless said otherwise."),
+    "spare_pool_size": Option(
+        description="How many booted amphorae wait in each zone to take a place.", kind="number", most=100
+    ),
+    "vrrp_advertisement_interval_ms": Option(
+        description="Of a pair, how often the master says that it lives, in milliseconds.",
+        kind="number",
+        least=20,
+        most=10_000,
+    ),
+    "load_balancers_per_appliance": Option(
+        description="How many load balancers of a project may share their amphorae.", kind="number", least=1, most=100
+    ),
+    "front_end": Option(
+        description="How traffic reaches amphorae: L2, the VIP on their network, or L3, routed to them.",
+        choices=("L2", "L3"),
+    ),
 }
 ZONE_OPTIONS: Mapping[str, Option] = {
     "compute_zone": Option(description="The compute service's availability zone for amphorae."),

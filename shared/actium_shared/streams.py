@@ -20,19 +20,19 @@ EVENT_OWNERS: Mapping[str, tuple[str, ...]] = {
     "planner": ("loadbalancer", "appliance", "project", "spares", "catalogue"),
     "compute": ("amphora", "secret"),
     "network": ("network", "vip", "port"),
-    "health": ("health",),
+    "health": ("health", "liveness"),
 }
 """Service -> the aggregates whose events it alone writes."""
 
 COMMAND_SENDERS: Mapping[str, tuple[str, ...]] = {"planner": ("compute", "network")}
 """Service -> the services that it sends orders to."""
 
-ASKERS: Mapping[str, tuple[str, ...]] = {"api": SERVICES}
+ASKERS: Mapping[str, tuple[str, ...]] = {"api": SERVICES, "health": ("compute",)}
 """Service -> the services that it asks, for a decision or for their status."""
 
 FEEDS: Mapping[str, tuple[str, ...]] = {
     "api": ("planner", "compute", "network", "health"),
-    "planner": ("planner", "compute", "network"),
+    "planner": ("planner", "compute", "network", "health"),
     "compute": ("compute", "network"),
     "network": ("network", "planner"),
     "health": ("health", "planner", "compute"),
@@ -147,7 +147,8 @@ def permissions(user: str) -> dict[str, list[str]]:
     publish = [f"evt.{user}.{aggregate}.*" for aggregate in EVENT_OWNERS.get(user, ())]
     publish += [f"cmd.{service}.*" for service in COMMAND_SENDERS.get(user, ())]
     publish += [f"ask.{service}.*" for service in ASKERS.get(user, ())]
-    publish += [f"dead.{user}", f"snap.{user}.>", "_INBOX_api.>", "$JS.API.INFO"]
+    publish += [f"{inbox_prefix(asker)}.>" for asker, asked in ASKERS.items() if user in asked]
+    publish += [f"dead.{user}", f"snap.{user}.>", "$JS.API.INFO"]
     publish += {"relay": ["sig.beats.>", "sig.edges.>"], "health": ["stat.*"]}.get(user, [])
     for stream in readable_streams(user):
         publish += _read_api(stream, user)

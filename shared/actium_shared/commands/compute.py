@@ -26,21 +26,33 @@ class BootAmphora(AmphoraOrder, frozen=True, kw_only=True):
     """
     Make the machine exist and its agent answer.
 
-    Compute waits until the network service has made the ports named here. An amphora boots once: a second try is
-    another amphora.
+    Compute waits until the network service has made the ports named here; a spare has no VIP port yet. An amphora boots
+    once: a second try is another amphora. No two of the same `group` ever share a host, nor is it on one of `avoid_hosts`.
+    `driver` names the entry point that speaks its language.
     """
 
     TYPE: ClassVar[str] = "amphora.boot"
 
     image_tag: str
     management_port_id: PortId
-    vip_port_id: PortId
+    vip_port_id: PortId | None = None
     deadline_s: float
     avoid_hosts: tuple[str, ...] = ()
+    group: str = ""
+    driver: str = "haproxy"
+    compute_flavor: str | None = None
+    compute_zone: str | None = None
 
     @property
     def order_id(self) -> str:
         return f"{self.TYPE}/{self.amphora_id}/1"
+
+
+class Peer(Value, frozen=True, kw_only=True):
+    """Another amphora of the same appliance, by the port that leads to the VIPs' network."""
+
+    amphora_id: AmphoraId
+    vip_port_id: PortId
 
 
 class ConfigureAmphora(AmphoraOrder, frozen=True, kw_only=True):
@@ -50,6 +62,10 @@ class ConfigureAmphora(AmphoraOrder, frozen=True, kw_only=True):
     Complete and final: everything to render is in it, and only numbers grow: an amphora refuses any bundle or epoch
     below the last that it applied. `member_ports`: which port leads to which member subnet; `vip_port_id` leads to the
     VIPs. Ports are attached when they exist, and detached when they are no longer named.
+
+    `role` is STANDALONE, or MASTER or BACKUP in a pair, whose other amphora is in `peers`: keepalived then decides who
+    holds the VIPs. Alone it holds them while `holds_vips`; before that everything else runs already. `yields`: let the
+    partner be master. `fence`: send and answer nothing.
     """
 
     TYPE: ClassVar[str] = "amphora.configure"
@@ -60,10 +76,26 @@ class ConfigureAmphora(AmphoraOrder, frozen=True, kw_only=True):
     vip_port_id: PortId
     load_balancers: tuple[LoadBalancerWish, ...]
     member_ports: Mapping[SubnetId, PortId] = {}
+    peers: tuple[Peer, ...] = ()
+    holds_vips: bool = True
+    yields: bool = False
+    fence: bool = False
+    advert_interval_ms: int = 100
+    driver: str = "haproxy"
 
     @property
     def order_id(self) -> str:
         return f"{self.TYPE}/{self.amphora_id}/{self.epoch}.{self.bundle}"
+
+
+class FenceAmphora(AmphoraOrder, frozen=True, kw_only=True):
+    """Let nothing that it sends arrive anywhere any more, whether its agent answers or not; answered by `AmphoraFenced`."""
+
+    TYPE: ClassVar[str] = "amphora.fence"
+
+    @property
+    def order_id(self) -> str:
+        return f"{self.TYPE}/{self.amphora_id}/1"
 
 
 class DeleteAmphora(AmphoraOrder, frozen=True, kw_only=True):
@@ -74,6 +106,27 @@ class DeleteAmphora(AmphoraOrder, frozen=True, kw_only=True):
     @property
     def order_id(self) -> str:
         return f"{self.TYPE}/{self.amphora_id}/1"
+
+
+class ProbeAmphora(Command, frozen=True, kw_only=True):
+    """Is it alive? Its agent is asked over mTLS, for `timeout_s` at most. Answered by `AmphoraProbed`, or `Rejected`."""
+
+    TYPE: ClassVar[str] = "amphora.probe"
+    SERVICE: ClassVar[str] = "compute"
+    TARGET: ClassVar[str] = "amphora_id"
+
+    amphora_id: AmphoraId
+    timeout_s: float = 1.0
+
+
+class AmphoraProbed(Reply, frozen=True, kw_only=True):
+    """`answers`: its agent did. `powered` is what the world says of its machine; `detail` is for people."""
+
+    TYPE: ClassVar[str] = "reply.amphora-probed"
+
+    answers: bool
+    powered: bool
+    detail: str = ""
 
 
 class SecretKind(StrEnum):
@@ -153,5 +206,15 @@ class CheckSecrets(SecretCommand, frozen=True, kw_only=True):
     uses: tuple[SecretUse, ...]
 
 
-COMMANDS = (BootAmphora, ConfigureAmphora, DeleteAmphora, FindSealingKey, PutSecret, DeleteSecret, CheckSecrets)
-REPLIES = (SealingKey,)
+COMMANDS = (
+    BootAmphora,
+    ConfigureAmphora,
+    FenceAmphora,
+    DeleteAmphora,
+    ProbeAmphora,
+    FindSealingKey,
+    PutSecret,
+    DeleteSecret,
+    CheckSecrets,
+)
+REPLIES = (AmphoraProbed, SealingKey)

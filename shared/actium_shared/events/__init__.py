@@ -1,10 +1,11 @@
 """All events that can happen, one module per noun; `EVENTS` is the catalogue."""
 
-from actium_shared.events import amphora, appliance, catalogue, health, load_balancer, network, project, secret
+from actium_shared.events import amphora, appliance, catalogue, health, load_balancer, network, project, secret, spares
 
 EVENTS = (
     *load_balancer.EVENTS,
     *appliance.EVENTS,
+    *spares.EVENTS,
     *project.EVENTS,
     *catalogue.EVENTS,
     *amphora.EVENTS,

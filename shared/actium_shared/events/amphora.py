@@ -44,6 +44,7 @@ class AmphoraConfigured(AmphoraEvent, frozen=True, kw_only=True):
     digest: str
     result: str
     took_ms: float
+    epoch: int = 1
 
 
 class AmphoraConfigurationRefused(AmphoraEvent, frozen=True, kw_only=True):
@@ -63,6 +64,23 @@ class AmphoraCertificateRenewed(AmphoraEvent, frozen=True, kw_only=True):
     certificate_expires_at: datetime
 
 
+class AmphoraFenced(AmphoraEvent, frozen=True, kw_only=True):
+    """Nothing that it sends arrives anywhere any more, for good; only its deletion follows."""
+
+    TYPE: ClassVar[str] = "amphora.fenced"
+
+
+class AmphoraDrifted(AmphoraEvent, frozen=True, kw_only=True):
+    """It was found to run something else than it was given; `found` is that digest. It is configured anew."""
+
+    TYPE: ClassVar[str] = "amphora.drifted"
+
+    bundle: int
+    digest: str
+    found: str
+    reason: str = ""
+
+
 class AmphoraDeleted(AmphoraEvent, frozen=True, kw_only=True):
     """The machine, its certificate and its key exist no more."""
 
@@ -75,5 +93,7 @@ EVENTS = (
     AmphoraConfigured,
     AmphoraConfigurationRefused,
     AmphoraCertificateRenewed,
+    AmphoraFenced,
+    AmphoraDrifted,
     AmphoraDeleted,
 )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar
 
-from actium_shared.ids import AmphoraId, ApplianceId, LoadBalancerId, PortId, ProjectId, SubnetId
+from actium_shared.ids import AmphoraId, ApplianceId, LoadBalancerId, PortId, ProjectId, SparesId, SubnetId
 from actium_shared.message import Event
 
 
@@ -48,7 +48,9 @@ class AmphoraAppointed(ApplianceEvent, frozen=True, kw_only=True):
     """
     A new amphora shall join; ports are named here and made by the network service.
 
-    `attempt` counts from 1; one that has not joined by `deadline_at` is dismissed.
+    `attempt` counts from 1; one that has not joined by `deadline_at` is dismissed. `spare`: it runs already, handed out by
+    its pool, and only a VIP port and a configuration are new to it; `host` is then known. `replaces` shall leave once the
+    new one can serve. It shall not come to one of `avoid_hosts`.
     """
 
     TYPE: ClassVar[str] = "appliance.amphora-appointed"
@@ -60,6 +62,10 @@ class AmphoraAppointed(ApplianceEvent, frozen=True, kw_only=True):
     vip_port_id: PortId
     vip_subnet_id: SubnetId
     deadline_at: datetime
+    spare: bool = False
+    host: str = ""
+    replaces: AmphoraId | None = None
+    avoid_hosts: tuple[str, ...] = ()
 
 
 class AmphoraJoined(ApplianceEvent, frozen=True, kw_only=True):
@@ -68,6 +74,7 @@ class AmphoraJoined(ApplianceEvent, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "appliance.amphora-joined"
 
     amphora_id: AmphoraId
+    host: str = ""
 
 
 class AmphoraDismissed(ApplianceEvent, frozen=True, kw_only=True):
@@ -77,6 +84,53 @@ class AmphoraDismissed(ApplianceEvent, frozen=True, kw_only=True):
 
     amphora_id: AmphoraId
     reason: str
+
+
+class AmphoraFenced(ApplianceEvent, frozen=True, kw_only=True):
+    """Nothing that a dismissed amphora sends arrives anywhere any more: another one may take its addresses."""
+
+    TYPE: ClassVar[str] = "appliance.amphora-fenced"
+
+    amphora_id: AmphoraId
+
+
+class AmphoraLeaving(ApplianceEvent, frozen=True, kw_only=True):
+    """It shall be replaced without loss of traffic, and serves until then; pairs replace one after the other."""
+
+    TYPE: ClassVar[str] = "appliance.amphora-leaving"
+
+    amphora_id: AmphoraId
+    reason: str
+
+
+class AmphoraYielding(ApplianceEvent, frozen=True, kw_only=True):
+    """It is told to let its partner be master, before it is dismissed; no later than `deadline_at`, whatever it says."""
+
+    TYPE: ClassVar[str] = "appliance.amphora-yielding"
+
+    amphora_id: AmphoraId
+    deadline_at: datetime
+
+
+class MasterChanged(ApplianceEvent, frozen=True, kw_only=True):
+    """By its own word an amphora of a pair became MASTER, or ceased to be: BACKUP, FAULT."""
+
+    TYPE: ClassVar[str] = "appliance.master-changed"
+
+    amphora_id: AmphoraId
+    role: str
+
+
+class SpareSought(ApplianceEvent, frozen=True, kw_only=True):
+    """A pool of spares is asked for an amphora that is not on one of `avoid_hosts`; `search` counts from 1."""
+
+    TYPE: ClassVar[str] = "appliance.spare-sought"
+
+    spares_id: SparesId
+    search: int
+    role: str
+    replaces: AmphoraId | None = None
+    avoid_hosts: tuple[str, ...] = ()
 
 
 class AmphoraShutDown(ApplianceEvent, frozen=True, kw_only=True):
@@ -99,7 +153,7 @@ class BundleCut(ApplianceEvent, frozen=True, kw_only=True):
     """
     The next configuration: a round begins, and it has failed when it has not been applied by `deadline_at`.
 
-    `member_subnets` are the subnets that need an interface.
+    `member_subnets` are the subnets that need an interface. The `epoch` rises whenever addresses change hands.
     """
 
     TYPE: ClassVar[str] = "appliance.bundle-cut"
@@ -108,6 +162,7 @@ class BundleCut(ApplianceEvent, frozen=True, kw_only=True):
     holds: Mapping[LoadBalancerId, int]
     deadline_at: datetime
     member_subnets: tuple[SubnetId, ...] = ()
+    epoch: int = 1
 
 
 class PortsTrimmed(ApplianceEvent, frozen=True, kw_only=True):
@@ -126,6 +181,7 @@ class BundleInForce(ApplianceEvent, frozen=True, kw_only=True):
 
     amphora_id: AmphoraId
     bundle: int
+    epoch: int = 1
 
 
 class BundleApplied(ApplianceEvent, frozen=True, kw_only=True):
@@ -169,6 +225,11 @@ EVENTS = (
     AmphoraAppointed,
     AmphoraJoined,
     AmphoraDismissed,
+    AmphoraFenced,
+    AmphoraLeaving,
+    AmphoraYielding,
+    MasterChanged,
+    SpareSought,
     AmphoraShutDown,
     AmphoraCleared,
     BundleCut,

@@ -1,8 +1,13 @@
-"""What heartbeats tell that is worth remembering: edges only. Written by health, by load balancer id."""
+"""
+What heartbeats tell that is worth remembering: edges only. Written by health.
 
+Two aggregates: `health` (by load balancer id: operating statuses) and `liveness` (by amphora id: the rest).
+"""
+
+from datetime import datetime
 from typing import ClassVar
 
-from actium_shared.ids import LoadBalancerId
+from actium_shared.ids import AmphoraId, ApplianceId, LoadBalancerId
 from actium_shared.message import Event
 from actium_shared.wishes import Value
 
@@ -25,4 +30,50 @@ class OperatingStatusChanged(Event, frozen=True, kw_only=True):
     changes: tuple[StatusChange, ...]
 
 
-EVENTS = (OperatingStatusChanged,)
+class LivenessEvent(Event, frozen=True, kw_only=True):
+    """Base of what is told about one amphora; of a spare, `appliance_id` is its pool's."""
+
+    amphora_id: AmphoraId
+    appliance_id: ApplianceId
+
+
+class AmphoraLost(LivenessEvent, frozen=True, kw_only=True):
+    """
+    The verdict: it has been silent for too long, and the second witness did not reach it either.
+
+    `reason` is for people. `host` is the failure domain that it ran in.
+    """
+
+    TYPE: ClassVar[str] = "liveness.amphora-lost"
+
+    last_heard_at: datetime
+    reason: str
+    host: str = ""
+
+
+class AmphoraLossHeldBack(LivenessEvent, frozen=True, kw_only=True):
+    """It would be judged lost, but too many are at once: the limit that `reason` names holds the verdict back."""
+
+    TYPE: ClassVar[str] = "liveness.loss-held-back"
+
+    last_heard_at: datetime
+    reason: str
+    host: str = ""
+
+
+class AmphoraHeardAgain(LivenessEvent, frozen=True, kw_only=True):
+    """One that was judged lost, or held back from it, is heard again."""
+
+    TYPE: ClassVar[str] = "liveness.amphora-heard-again"
+
+
+class AmphoraRoleChanged(LivenessEvent, frozen=True, kw_only=True):
+    """What keepalived says on one amphora of a pair: MASTER, BACKUP or FAULT, while bundles of `epoch` are in force."""
+
+    TYPE: ClassVar[str] = "liveness.role-changed"
+
+    role: str
+    epoch: int = 1
+
+
+EVENTS = (OperatingStatusChanged, AmphoraLost, AmphoraLossHeldBack, AmphoraHeardAgain, AmphoraRoleChanged)

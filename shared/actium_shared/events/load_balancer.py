@@ -151,6 +151,14 @@ class ProposalSettled(LoadBalancerEvent, frozen=True, kw_only=True):
     report_by: datetime | None = None
 
 
+class LoadBalancerSettled(LoadBalancerEvent, frozen=True, kw_only=True):
+    """An operator's word: what is in flight for it has failed, for this `reason`, and it waits for nothing any longer."""
+
+    TYPE: ClassVar[str] = "loadbalancer.settled"
+
+    reason: str
+
+
 class ProposalLapsed(LoadBalancerEvent, frozen=True, kw_only=True):
     """Nobody said in time what the driver answered: what it may have created is to be deleted there."""
 
@@ -351,6 +359,7 @@ EVENTS = (
     LoadBalancerFailoverRequested,
     ChangeProposed,
     ProposalSettled,
+    LoadBalancerSettled,
     ProposalLapsed,
     StatusReported,
     ProviderFailed,

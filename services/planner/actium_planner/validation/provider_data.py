@@ -62,6 +62,9 @@ def _wrong(key: str, value: object, options: Mapping[str, Option]) -> str | None
         case "texts":
             texts = isinstance(value, list) and all(isinstance(each, str) for each in value)
             return None if texts else f"'{key}' must be a list of strings"
+        case "number":
+            within = isinstance(value, int) and not isinstance(value, bool) and option.least <= value <= option.most
+            return None if within else f"'{key}' must be a whole number from {option.least} to {option.most}"
         case "text":
             if not isinstance(value, str):
                 return f"'{key}' must be a string"

@@ -1,6 +1,12 @@
 """All that can be asked of the planner, one module per aggregate; importers need not know which."""
 
-from actium_shared.commands.planner import catalogue, load_balancer, project
+from actium_shared.commands.planner import appliance, catalogue, load_balancer, project
+from actium_shared.commands.planner.appliance import (
+    ApplianceCommand,
+    FailOverAmphora,
+    ReconfigureAmphora,
+    RemoveAmphora,
+)
 from actium_shared.commands.planner.catalogue import (
     AvailabilityZoneChanges,
     AvailabilityZoneProfileChanges,
@@ -48,6 +54,7 @@ from actium_shared.commands.planner.load_balancer import (
     Propose,
     ReplaceMembers,
     ReportStatus,
+    SettleLoadBalancer,
     SettleProposal,
     UpdateHealthMonitor,
     UpdateL7Policy,
@@ -63,10 +70,11 @@ from actium_shared.commands.planner.project import (
     SetQuota,
 )
 
-COMMANDS = (*load_balancer.COMMANDS, *project.COMMANDS, *catalogue.COMMANDS)
+COMMANDS = (*load_balancer.COMMANDS, *appliance.COMMANDS, *project.COMMANDS, *catalogue.COMMANDS)
 
 __all__ = [
     "COMMANDS",
+    "ApplianceCommand",
     "AvailabilityZoneChanges",
     "AvailabilityZoneProfileChanges",
     "BatchMember",
@@ -93,6 +101,7 @@ __all__ = [
     "DeleteLoadBalancer",
     "DeleteMember",
     "DeletePool",
+    "FailOverAmphora",
     "FailOverLoadBalancer",
     "FlavorChanges",
     "FlavorProfileChanges",
@@ -106,10 +115,13 @@ __all__ = [
     "PoolChanges",
     "ProjectCommand",
     "Propose",
+    "ReconfigureAmphora",
+    "RemoveAmphora",
     "ReplaceMembers",
     "ReportStatus",
     "ResetQuota",
     "SetQuota",
+    "SettleLoadBalancer",
     "SettleProposal",
     "UpdateAvailabilityZone",
     "UpdateAvailabilityZoneProfile",

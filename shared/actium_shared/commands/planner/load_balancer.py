@@ -82,6 +82,18 @@ class FailOverLoadBalancer(LoadBalancerCommand, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "loadbalancer.fail-over"
 
 
+class SettleLoadBalancer(LoadBalancerCommand, frozen=True, kw_only=True):
+    """
+    An operator's word that a load balancer waits no longer: what is in flight for it has failed, for this `reason`.
+
+    Nothing that serves is touched; the next change, or the next try, begins afresh.
+    """
+
+    TYPE: ClassVar[str] = "loadbalancer.settle"
+
+    reason: str
+
+
 class Propose(LoadBalancerCommand, frozen=True, kw_only=True):
     """
     Is this wish allowed, for a load balancer that another vendor's driver serves? Then the driver is asked, too.
@@ -356,6 +368,7 @@ COMMANDS = (
     UpdateLoadBalancer,
     DeleteLoadBalancer,
     FailOverLoadBalancer,
+    SettleLoadBalancer,
     Propose,
     SettleProposal,
     ReportStatus,
