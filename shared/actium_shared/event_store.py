@@ -28,6 +28,9 @@ READ_TIMEOUT_S = 15.0
 """As long as an append may take: who reads often holds back others meanwhile."""
 
 HEADERS_MOST_BYTES = 65_536
+EVENT_TYPES = "actium-events"
+"""The header that names the types of a commit's events: who reads none of them need not decode it. Old ones lack it."""
+
 WRONG_LAST_SEQUENCE = (10071, 10164)
 
 
@@ -110,6 +113,7 @@ class JetStreamEventStore:
         if len(body) > (most := streams.MAX_PAYLOAD_BYTES - HEADERS_MOST_BYTES):
             raise PermanentError(f"the change is too large to be kept: {len(body)} bytes, at most {most} are possible")
         headers = envelope.to_headers() | {
+            EVENT_TYPES: ",".join(sorted({event.TYPE for event in commit.events})),
             "Nats-Msg-Id": commit.id,
             "Nats-Expected-Last-Subject-Sequence": str(expected),
             "Nats-Expected-Last-Subject-Sequence-Subject": subject,

@@ -8,9 +8,9 @@ No socket and no clock here; what a beat's body means is written in services/amp
 import hashlib
 import hmac
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import msgpack
 
@@ -96,21 +96,6 @@ def verify(datagram: bytes, key: bytes) -> Heartbeat:
     if not hmac.compare_digest(_sign(payload, key), signature):
         raise BadSignature("the signature does not match")
     return _parse(datagram)
-
-
-def open_signed(datagram: bytes, key_of: Callable[[str, int], bytes]) -> Heartbeat:
-    """
-    Read and verify in one go, for whoever has many amphorae: `key_of(amphora id, key version)` gives the claimed key.
-
-    Raises:
-        BadSignature: not signed with that key.
-        Malformed: as `verify`.
-    """
-    claimed = _parse(datagram)
-    signature = _sign(datagram[:-SIGNATURE_BYTES], key_of(claimed.amphora_id, claimed.key_version))
-    if not hmac.compare_digest(signature, datagram[-SIGNATURE_BYTES:]):
-        raise BadSignature("the signature does not match")
-    return claimed
 
 
 def _sign(payload: bytes, key: bytes) -> bytes:
@@ -211,6 +196,17 @@ def _slices(body: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, str]]
             yield pool_id, pool["status"], dict(members[start : start + 16])
 
 
+class Stamp(Protocol):
+    """What tells a heartbeat's place among others of its amphora."""
+
+    @property
+    def boot_id(self) -> str: ...
+    @property
+    def counter(self) -> int: ...
+    @property
+    def at(self) -> float: ...
+
+
 class Freshness:
     """
     Whether one amphora's datagrams come in their order, once and in time; ask only about verified ones.
@@ -227,7 +223,7 @@ class Freshness:
         self._at = float("-inf")
         self._retired: deque[str] = deque(maxlen=16)
 
-    def refusal(self, heartbeat: Heartbeat, *, now: float) -> str | None:
+    def refusal(self, heartbeat: Stamp, *, now: float) -> str | None:
         """None: fresh, and remembered as seen. Otherwise why not: stale, other boot, replayed, overtaken."""
         if not abs(now - heartbeat.at) <= self._limit_s:  # negated, so that a NaN is stale
             return "stale"
@@ -240,7 +236,7 @@ class Freshness:
         self._advance(heartbeat, -behind)
         return None
 
-    def _change_boot(self, heartbeat: Heartbeat) -> str | None:
+    def _change_boot(self, heartbeat: Stamp) -> str | None:
         if heartbeat.boot_id in self._retired or heartbeat.at <= self._at:
             return "other boot"
         if self._boot_id:
@@ -256,7 +252,7 @@ class Freshness:
         self._seen |= 1 << behind
         return "overtaken"
 
-    def _advance(self, heartbeat: Heartbeat, steps: int) -> None:
+    def _advance(self, heartbeat: Stamp, steps: int) -> None:
         self._seen = (self._seen << min(steps, _WINDOW) | 1) & ((1 << _WINDOW) - 1)
         self._counter = heartbeat.counter
         self._at = max(self._at, heartbeat.at)

@@ -18,6 +18,7 @@ NetworkId = NewType("NetworkId", str)
 SubnetId = NewType("SubnetId", str)
 PortId = NewType("PortId", str)
 ProjectId = NewType("ProjectId", str)
+RolloutId = NewType("RolloutId", str)
 
 NAMESPACE = uuid.UUID("5f1b0c5e-7d2c-5a7e-9f5e-6c1f3a9d2b10")
 """Fixed for ever: ids derived from it are on the log."""

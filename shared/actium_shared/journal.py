@@ -22,7 +22,8 @@ class Journal:
     """
     Appends commits of `service`; each returns when the tables contain it, so that the next decision sees it.
 
-    `apply` brings the tables up to date, as the service's feeds do. Raises, from all of its methods:
+    `apply` brings the tables up to date, as the service's feeds do; `apply_next` does so with one that was just appended
+    where nothing of others came in between, rather than wait until it comes back. Raises, from all of its methods:
         VersionConflictError: the aggregate moved: read the tables again and decide again.
         RetryableError: the bus is not there, or the outcome is unknown; repeating is safe.
     """
@@ -34,12 +35,14 @@ class Journal:
         positions: Positions,
         apply: Callable[[Sequence[Recorded]], Awaitable[object]],
         *,
+        apply_next: Callable[[Recorded], Awaitable[object]] | None = None,
         clock: Clock,
     ) -> None:
         self._service = service
         self._store = store
         self._positions = positions
         self._apply = apply
+        self._apply_next = apply_next
         self._clock = clock
 
     async def append(
@@ -70,6 +73,11 @@ class Journal:
             traceparent=traceparent(),
         )
         position = await self._store.append(subject, commit, expected=expected, envelope=envelope, deadline=deadline)
+        if self._apply_next is not None:
+            at = commit.decided_at  # near enough to when it was stored, and on nobody's decision
+            await self._apply_next(
+                Recorded(commit=commit, envelope=envelope, subject=subject, position=position, stored_at=at)
+            )
         await self._positions.wait_for(position, timeout_s=OWN_WRITE_TIMEOUT_S)
         return position
 

@@ -37,7 +37,9 @@ FLAVOR_OPTIONS: Mapping[str, Option] = {
     "amp_image_tag": Option(description="The tag of the image that amphorae boot from."),
     "sriov_vip": Option(description="Whether the VIP's port is an SR-IOV virtual function.", kind="flag"),
     "allow_member_sriov": Option(description="Whether members may ask for SR-IOV ports.", kind="flag"),
-    "amphora_driver": Option(description="The amphora driver, by its entry point's name; haproxy unless said otherwise."),
+    "amphora_driver": Option(
+        description="The amphora driver, by its entry point's name; haproxy unless said otherwise."
+    ),
     "spare_pool_size": Option(
         description="How many booted amphorae wait in each zone to take a place.", kind="number", most=100
     ),

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 Values = Mapping[str, Any]
 
@@ -36,6 +37,9 @@ def update(connection: sa.Connection, table: sa.Table, values: Values, /, **of: 
 
 def put(connection: sa.Connection, table: sa.Table, values: Values, /, **of: object) -> None:
     """Have one row with these values for that key, whether it was there before or not."""
+    if of.keys() == set(table.primary_key.columns.keys()):
+        connection.execute(_upsert(table, tuple(of), tuple(values), connection.dialect.name), {**of, **values})
+        return
     is_there = update(connection, table, values, **of) if values else find(connection, table, **of).first() is not None
     if not is_there:
         insert(connection, table, {**of, **values})
@@ -62,6 +66,14 @@ def _select(wanted: tuple[Any, ...], of: tuple[sa.Column[Any], ...]) -> sa.Selec
 @cache
 def _insert(table: sa.Table) -> sa.Insert:
     return sa.insert(table)
+
+
+@cache
+def _upsert(table: sa.Table, key: tuple[str, ...], names: tuple[str, ...], dialect: str) -> sa.Insert:
+    insert = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+    if not names:
+        return insert.on_conflict_do_nothing(index_elements=key)
+    return insert.on_conflict_do_update(index_elements=key, set_={name: insert.excluded[name] for name in names})
 
 
 @cache

@@ -45,6 +45,8 @@ PR_SET_DUMPABLE = 4
 FeedHandler = Callable[[Recorded], Awaitable[None]]
 BatchHandler = Callable[[Sequence[Recorded]], Awaitable[None]]
 OrderHandler = Callable[[Order], Awaitable[None]]
+Passes = Callable[[Delivery], bool]
+"""Tells that a commit needs no handling, before it is decoded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +85,19 @@ class Service:
     def __post_init__(self) -> None:
         self._started_at = self.clock.now()
 
-    def feed(self, stream: str, handler: FeedHandler, *, after: int, subjects: tuple[str, ...] = ()) -> None:
+    def feed(
+        self,
+        stream: str,
+        handler: FeedHandler,
+        *,
+        after: int,
+        subjects: tuple[str, ...] = (),
+        passes: Passes = lambda _delivery: False,
+    ) -> None:
         """Have every commit behind `after` handled, in order; the handler keeps the position in its own store."""
         state = FeedState(stream, after, subjects)
         self._feeds.append(state)
-        self._starts.append((f"feed {stream}", lambda: self._run_feed(state, handler)))
+        self._starts.append((f"feed {stream}", lambda: self._run_feed(state, handler, passes)))
 
     def feed_batches(self, stream: str, handler: BatchHandler, *, after: int, most: int) -> None:
         """Like `feed`, but commits that wait for the handler anyway are handled together, up to `most` at once."""
@@ -174,9 +184,10 @@ class Service:
                     " from it, to have it made anew from this one"
                 )
 
-    async def _run_feed(self, state: FeedState, handler: FeedHandler) -> None:
+    async def _run_feed(self, state: FeedState, handler: FeedHandler, passes: Passes) -> None:
         async for delivery in self.bus.feed(state.stream, after=state.position, subjects=state.subjects):
-            await self._insist(state, delivery, lambda delivery=delivery: _handle_commit(delivery, handler))  # type: ignore[misc]
+            if not passes(delivery):
+                await self._insist(state, delivery, lambda delivery=delivery: _handle_commit(delivery, handler))  # type: ignore[misc]
             state.position = delivery.sequence
 
     async def _run_batches(self, state: FeedState, handler: BatchHandler, most: int) -> None:

@@ -34,13 +34,19 @@ class ListenerTotals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoadBalancerStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """What one amphora has done for one load balancer so far; `at` is the amphora's own time of the newest figures."""
+    """
+    What one amphora has done for one load balancer so far; `at` is the amphora's own time of the newest figures.
+
+    `earlier` is how much of it belongs to which boot before `boot_id`: with that, counting can go on from here.
+    """
 
     load_balancer_id: LoadBalancerId
     amphora_id: AmphoraId
     at: datetime
     listeners: Mapping[ListenerId, ListenerTotals]
     version: int = 1
+    boot_id: str = ""
+    earlier: Mapping[str, Mapping[ListenerId, ListenerTotals]] = {}
 
 
 _ENCODER = msgspec.msgpack.Encoder()

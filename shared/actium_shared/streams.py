@@ -4,9 +4,12 @@ Every subject, stream, retention and permission on the bus. Nothing else decides
 `evt.<owner>.<aggregate>.<id>` is appended to by exactly one service; the bus's permissions, made from this table, enforce it.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
+
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
 PARTITIONS = 16
 """How many ways the work on commands is divided; fixed for ever, as consumers are named by it."""
@@ -17,9 +20,9 @@ DUPLICATE_WINDOW_S = 120.0
 SERVICES = ("api", "planner", "compute", "network", "health", "relay")
 
 EVENT_OWNERS: Mapping[str, tuple[str, ...]] = {
-    "planner": ("loadbalancer", "appliance", "project", "spares", "catalogue"),
+    "planner": ("loadbalancer", "appliance", "project", "spares", "catalogue", "rollout"),
     "compute": ("amphora", "secret"),
-    "network": ("network", "vip", "port"),
+    "network": ("network", "vip", "port", "route"),
     "health": ("health", "liveness"),
 }
 """Service -> the aggregates whose events it alone writes."""
@@ -112,6 +115,8 @@ def event_subject(owner: str, aggregate: str, aggregate_id: str) -> str:
 
 def token(text: str) -> str:
     """Encode outside text as one subject token: letters, digits, `-` and `_` stay, all else becomes `=XX`."""
+    if _PLAIN.fullmatch(text):
+        return text
     if not text:
         return "="
     return "".join(

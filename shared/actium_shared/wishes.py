@@ -30,7 +30,11 @@ class Value(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Vip(Value, frozen=True, kw_only=True):
-    """One virtual address as the network service reserved it."""
+    """
+    One virtual address as the network service reserved it, or another vendor's driver made it.
+
+    The latter's `address` is empty for as long as the driver has not been asked.
+    """
 
     address: str
     prefix_length: int
@@ -189,7 +193,7 @@ class LoadBalancer(Value, frozen=True, kw_only=True):
     admin_state_up: bool = True
     provider: str = "actium"
     flavor_id: str | None = None
-    flavor: Mapping[str, str | int | bool] = {}
+    flavor: Mapping[str, str | int | bool | tuple[str, ...]] = {}
     availability_zone: str | None = None
     additional_vips: tuple[Vip, ...] = ()
     tags: tuple[str, ...] = ()

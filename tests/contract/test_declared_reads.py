@@ -9,7 +9,19 @@ import pytest
 
 from actium_shared import streams
 from actium_shared.codec import CODEC
-from actium_shared.events import EVENTS, amphora, appliance, catalogue, health, load_balancer, network, project, secret
+from actium_shared.events import (
+    EVENTS,
+    amphora,
+    appliance,
+    catalogue,
+    health,
+    load_balancer,
+    network,
+    project,
+    rollout,
+    secret,
+    spares,
+)
 from actium_shared.message import Event
 from contract.catalogue import golden_file
 from contract.samples import sample
@@ -25,8 +37,10 @@ DECLARED = {
 OWNERS: dict[ModuleType, str] = {
     load_balancer: "planner",
     appliance: "planner",
+    spares: "planner",
     project: "planner",
     catalogue: "planner",
+    rollout: "planner",
     amphora: "compute",
     secret: "compute",
     network: "network",

@@ -120,6 +120,8 @@ class Pull:
         return True
 
     async def _next(self) -> Msg | None:
+        if not self._arrived.empty():
+            return self._arrived.get_nowait()
         try:
             async with asyncio.timeout(2 * IDLE_HEARTBEAT_S):
                 return await self._arrived.get()

@@ -4,4 +4,4 @@ from actium_shared.commands import compute, health, network, planner
 from actium_shared.message import Accepted, Rejected
 
 COMMANDS = (*planner.COMMANDS, *compute.COMMANDS, *network.COMMANDS, *health.COMMANDS)
-REPLIES = (Accepted, Rejected, *compute.REPLIES, *network.REPLIES)
+REPLIES = (Accepted, Rejected, *compute.REPLIES, *network.REPLIES, *health.REPLIES)

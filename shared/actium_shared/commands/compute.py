@@ -28,6 +28,7 @@ class BootAmphora(AmphoraOrder, frozen=True, kw_only=True):
 
     Compute waits until the network service has made the ports named here; a spare has no VIP port yet. An amphora boots
     once: a second try is another amphora. No two of the same `group` ever share a host, nor is it on one of `avoid_hosts`.
+    Softer: those of the same `spread` share no host, nor is one of `prefer_not_hosts` taken, while there are others.
     `driver` names the entry point that speaks its language.
     """
 
@@ -39,6 +40,8 @@ class BootAmphora(AmphoraOrder, frozen=True, kw_only=True):
     deadline_s: float
     avoid_hosts: tuple[str, ...] = ()
     group: str = ""
+    prefer_not_hosts: tuple[str, ...] = ()
+    spread: str = ""
     driver: str = "haproxy"
     compute_flavor: str | None = None
     compute_zone: str | None = None
@@ -66,6 +69,9 @@ class ConfigureAmphora(AmphoraOrder, frozen=True, kw_only=True):
     `role` is STANDALONE, or MASTER or BACKUP in a pair, whose other amphora is in `peers`: keepalived then decides who
     holds the VIPs. Alone it holds them while `holds_vips`; before that everything else runs already. `yields`: let the
     partner be master. `fence`: send and answer nothing.
+
+    `front_end` L2: who holds the VIPs answers for them on their network. L3: all have them, where nobody is told of them, and
+    a router leads them to the `routing_addresses` (with prefix length), which are held in their place.
     """
 
     TYPE: ClassVar[str] = "amphora.configure"
@@ -82,6 +88,8 @@ class ConfigureAmphora(AmphoraOrder, frozen=True, kw_only=True):
     fence: bool = False
     advert_interval_ms: int = 100
     driver: str = "haproxy"
+    front_end: str = "L2"
+    routing_addresses: tuple[str, ...] = ()
 
     @property
     def order_id(self) -> str:
@@ -127,6 +135,31 @@ class AmphoraProbed(Reply, frozen=True, kw_only=True):
     answers: bool
     powered: bool
     detail: str = ""
+
+
+class ReplaceAuthority(Command, frozen=True, kw_only=True):
+    """
+    Put another certificate authority into the place of the one that amphorae and controller trust.
+
+    Begun at once and done step by step, each when all amphorae have taken the one before; traffic is not touched. Asked
+    while that is under way, it changes nothing. Answered by `AuthorityReplacement`, or `Rejected`.
+    """
+
+    TYPE: ClassVar[str] = "authority.replace"
+    SERVICE: ClassVar[str] = "compute"
+    TARGET: ClassVar[str] = "authority"
+
+    authority: str = "amphorae"
+
+
+class AuthorityReplacement(Reply, frozen=True, kw_only=True):
+    """How far it is: `phase` is for people, `edition` grows with each step, `waiting_for` so many amphorae."""
+
+    TYPE: ClassVar[str] = "reply.authority-replacement"
+
+    edition: int
+    phase: str
+    waiting_for: int
 
 
 class SecretKind(StrEnum):
@@ -182,11 +215,17 @@ def sealing_context(project_id: ProjectId, secret_ref: SecretRef) -> bytes:
 
 
 class DeleteSecret(SecretCommand, frozen=True, kw_only=True):
-    """Forget a secret. What uses it keeps running with what it has, until its next change."""
+    """
+    Forget a secret; `unless_used`: not while a load balancer names it.
+
+    What uses it keeps running with what it has. Its next change fails by the secret's name, and is tried again by itself
+    when something is put under the reference.
+    """
 
     TYPE: ClassVar[str] = "secret.delete"
 
     secret_ref: SecretRef
+    unless_used: bool = False
 
 
 class SecretUse(Value, frozen=True, kw_only=True):
@@ -212,9 +251,10 @@ COMMANDS = (
     FenceAmphora,
     DeleteAmphora,
     ProbeAmphora,
+    ReplaceAuthority,
     FindSealingKey,
     PutSecret,
     DeleteSecret,
     CheckSecrets,
 )
-REPLIES = (AmphoraProbed, SealingKey)
+REPLIES = (AmphoraProbed, AuthorityReplacement, SealingKey)

@@ -1,10 +1,11 @@
-"""What can be asked of health: to take figures that no beat of an amphora brings."""
+"""What can be asked of health: to take figures that no beat of an amphora brings, to let verdicts fall that are held back."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import ClassVar
 
-from actium_shared.ids import ListenerId, LoadBalancerId
-from actium_shared.message import Command
+from actium_shared.ids import AmphoraId, ListenerId, LoadBalancerId
+from actium_shared.message import Command, Reply
 from actium_shared.statistics import ListenerTotals
 
 
@@ -24,4 +25,39 @@ class ReportStatistics(Command, frozen=True, kw_only=True):
     listeners: Mapping[ListenerId, ListenerTotals]
 
 
-COMMANDS = (ReportStatistics,)
+class FindLastHeard(Command, frozen=True, kw_only=True):
+    """When were amphorae heard last? Answered by `LastHeard`; `asked_by` only says which replica answers."""
+
+    TYPE: ClassVar[str] = "health.find-last-heard"
+    SERVICE: ClassVar[str] = "health"
+    TARGET: ClassVar[str] = "asked_by"
+
+    asked_by: str = "operator"
+
+
+class LastHeard(Reply, frozen=True, kw_only=True):
+    """All amphorae that were ever heard by whoever answers, and are not forgotten."""
+
+    TYPE: ClassVar[str] = "reply.last-heard"
+
+    heard_at: Mapping[AmphoraId, datetime]
+
+
+class ReleaseHeldLosses(Command, frozen=True, kw_only=True):
+    """
+    An operator's word that a storm is real: losses that a limit holds back (on this `host`, or "" on all) are judged now.
+
+    Answered by `Accepted` once they are on the log; by `Rejected` where nothing is held back. Those that are held back
+    later are not meant.
+    """
+
+    TYPE: ClassVar[str] = "liveness.release-held-losses"
+    SERVICE: ClassVar[str] = "health"
+    TARGET: ClassVar[str] = "host"
+
+    host: str = ""
+    reason: str = ""
+
+
+COMMANDS = (ReportStatistics, FindLastHeard, ReleaseHeldLosses)
+REPLIES = (LastHeard,)

@@ -87,6 +87,10 @@ class PortWish(Value, frozen=True, kw_only=True):
     subnet_id: SubnetId | None = None
 
 
+FINAL_REVISION = 2**31
+"""Of the last order about an amphora's ports, the one that clears them."""
+
+
 class SettlePorts(Order, frozen=True, kw_only=True):
     """
     Make exactly these ports exist for one amphora, and no others.
@@ -108,5 +112,26 @@ class SettlePorts(Order, frozen=True, kw_only=True):
         return f"{self.TYPE}/{self.amphora_id}/{self.revision}"
 
 
-COMMANDS = (ReserveVip, FindSubnet, FindNetworkObjects, ReleaseVip, SettlePorts)
+class SettleRoutes(Order, frozen=True, kw_only=True):
+    """
+    Have exactly these VIPs routed to an appliance, each to the appliance's own address of the same family.
+
+    Those addresses are taken on the VIPs' subnets when the first VIP of the family comes, and given back with the last of
+    all. `revision` only grows; an older one is ignored. Answered by `RoutesSettled`, or `RoutesFailed`.
+    """
+
+    TYPE: ClassVar[str] = "route.settle"
+    SERVICE: ClassVar[str] = "network"
+    TARGET: ClassVar[str] = "appliance_id"
+
+    appliance_id: ApplianceId
+    revision: int
+    vips: tuple[Vip, ...]
+
+    @property
+    def order_id(self) -> str:
+        return f"{self.TYPE}/{self.appliance_id}/{self.revision}"
+
+
+COMMANDS = (ReserveVip, FindSubnet, FindNetworkObjects, ReleaseVip, SettlePorts, SettleRoutes)
 REPLIES = (VipReservation,)

@@ -9,6 +9,7 @@ import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from actium_shared.embedded import namespaces
 from actium_shared.embedded.deadline import Deadline
@@ -42,6 +43,17 @@ def veths(namespace: str | None, deadline: Deadline) -> list[Link]:
         return []
     rows = json.loads(_ip(namespace, "-j", "link", "show", "type", "veth", deadline=deadline) or "[]")
     return [Link(row["ifname"], row.get("ifalias", "")) for row in rows if "ifname" in row]
+
+
+def shown(namespace: str | None, *question: str, deadline: Deadline) -> list[dict[str, Any]]:
+    """
+    Give what `ip` shows on a question, such as `-6 route show`, as its rows; none where it shows nothing.
+
+    Raises:
+        RetryableError: it does not understand, or the deadline passed.
+    """
+    rows: list[dict[str, Any]] = json.loads(_ip(namespace, "-j", *question, deadline=deadline) or "[]")
+    return [row for row in rows if row]
 
 
 def delete(namespace: str | None, names: Sequence[str], deadline: Deadline) -> None:

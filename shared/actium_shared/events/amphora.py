@@ -15,7 +15,11 @@ class AmphoraEvent(Event, frozen=True, kw_only=True):
 
 
 class AmphoraBooted(AmphoraEvent, frozen=True, kw_only=True):
-    """Its agent answers. Also recorded when it was booted again, then with a new certificate."""
+    """
+    Its agent answers. Also recorded when it was booted again, then with a new certificate.
+
+    `credentials_edition` counts what was given to all amphorae alike: whose certificate it has, and whom it trusts.
+    """
 
     TYPE: ClassVar[str] = "amphora.booted"
 
@@ -25,6 +29,7 @@ class AmphoraBooted(AmphoraEvent, frozen=True, kw_only=True):
     management_address: str
     heartbeat_key_version: int
     certificate_expires_at: datetime
+    credentials_edition: int = 1
 
 
 class AmphoraBootFailed(AmphoraEvent, frozen=True, kw_only=True):
@@ -57,11 +62,18 @@ class AmphoraConfigurationRefused(AmphoraEvent, frozen=True, kw_only=True):
 
 
 class AmphoraCertificateRenewed(AmphoraEvent, frozen=True, kw_only=True):
-    """Its agent shows a new certificate; nothing else changed."""
+    """
+    Its agent shows a new certificate; nothing else changed.
+
+    `heartbeat_key_version`: the key that its beats are signed with from now on, an older one proves nothing any more; 0
+    where it kept the one that it has. So it is with `credentials_edition`.
+    """
 
     TYPE: ClassVar[str] = "amphora.certificate-renewed"
 
     certificate_expires_at: datetime
+    heartbeat_key_version: int = 0
+    credentials_edition: int = 0
 
 
 class AmphoraFenced(AmphoraEvent, frozen=True, kw_only=True):
@@ -87,6 +99,15 @@ class AmphoraDeleted(AmphoraEvent, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "amphora.deleted"
 
 
+class AmphoraStrayRemoved(Event, frozen=True, kw_only=True):
+    """A machine that nobody ordered, or that was deleted before, was found and removed; `found` is for people."""
+
+    TYPE: ClassVar[str] = "amphora.stray-removed"
+
+    amphora_id: AmphoraId
+    found: str
+
+
 EVENTS = (
     AmphoraBooted,
     AmphoraBootFailed,
@@ -96,4 +117,5 @@ EVENTS = (
     AmphoraFenced,
     AmphoraDrifted,
     AmphoraDeleted,
+    AmphoraStrayRemoved,
 )

@@ -25,7 +25,7 @@ class ApplianceCreated(ApplianceEvent, frozen=True, kw_only=True):
     project_id: ProjectId
     topology: str
     image_tag: str
-    flavor: Mapping[str, str | int | bool] = {}
+    flavor: Mapping[str, str | int | bool | tuple[str, ...]] = {}
 
 
 class LoadBalancerAdmitted(ApplianceEvent, frozen=True, kw_only=True):
@@ -66,6 +66,7 @@ class AmphoraAppointed(ApplianceEvent, frozen=True, kw_only=True):
     host: str = ""
     replaces: AmphoraId | None = None
     avoid_hosts: tuple[str, ...] = ()
+    image_tag: str = ""
 
 
 class AmphoraJoined(ApplianceEvent, frozen=True, kw_only=True):
@@ -78,12 +79,17 @@ class AmphoraJoined(ApplianceEvent, frozen=True, kw_only=True):
 
 
 class AmphoraDismissed(ApplianceEvent, frozen=True, kw_only=True):
-    """It shall go: no bundle waits for it, and compute and network clear it away."""
+    """
+    It shall go: no bundle waits for it, and compute and network clear it away.
+
+    One that served is to be fenced by `fence_by`; what waits for that has failed then.
+    """
 
     TYPE: ClassVar[str] = "appliance.amphora-dismissed"
 
     amphora_id: AmphoraId
     reason: str
+    fence_by: datetime | None = None
 
 
 class AmphoraFenced(ApplianceEvent, frozen=True, kw_only=True):
@@ -95,11 +101,44 @@ class AmphoraFenced(ApplianceEvent, frozen=True, kw_only=True):
 
 
 class AmphoraLeaving(ApplianceEvent, frozen=True, kw_only=True):
-    """It shall be replaced without loss of traffic, and serves until then; pairs replace one after the other."""
+    """
+    It shall be replaced without loss of traffic, and serves until then; pairs replace one after the other.
+
+    The round of `load_balancer_id`, if any, with the wish of this `generation`, ends when all who leave are gone.
+    """
 
     TYPE: ClassVar[str] = "appliance.amphora-leaving"
 
     amphora_id: AmphoraId
+    reason: str
+    load_balancer_id: LoadBalancerId | None = None
+    generation: int = 0
+
+
+class AmphoraStaying(ApplianceEvent, frozen=True, kw_only=True):
+    """It is not to be replaced after all: who was to come in its place does not."""
+
+    TYPE: ClassVar[str] = "appliance.amphora-staying"
+
+    amphora_id: AmphoraId
+    reason: str
+
+
+class ImageMoved(ApplianceEvent, frozen=True, kw_only=True):
+    """Amphorae that are appointed from now on boot from this image, also in place of those that are lost."""
+
+    TYPE: ClassVar[str] = "appliance.image-moved"
+
+    image_tag: str
+    reason: str
+
+
+class ExchangeFailed(ApplianceEvent, frozen=True, kw_only=True):
+    """Those who shall leave cannot be replaced for now, and serve on: the rounds that waited for it have failed."""
+
+    TYPE: ClassVar[str] = "appliance.exchange-failed"
+
+    holds: Mapping[LoadBalancerId, int]
     reason: str
 
 
@@ -113,16 +152,25 @@ class AmphoraYielding(ApplianceEvent, frozen=True, kw_only=True):
 
 
 class MasterChanged(ApplianceEvent, frozen=True, kw_only=True):
-    """By its own word an amphora of a pair became MASTER, or ceased to be: BACKUP, FAULT."""
+    """
+    By its own word an amphora of a pair became MASTER, or ceased to be: BACKUP, FAULT.
+
+    Where that makes two, all but this one are dismissed at `deadline_at`, unless only one is left by then.
+    """
 
     TYPE: ClassVar[str] = "appliance.master-changed"
 
     amphora_id: AmphoraId
     role: str
+    deadline_at: datetime | None = None
 
 
 class SpareSought(ApplianceEvent, frozen=True, kw_only=True):
-    """A pool of spares is asked for an amphora that is not on one of `avoid_hosts`; `search` counts from 1."""
+    """
+    A pool of spares is asked for an amphora that is not on one of `avoid_hosts`; `search` counts from 1.
+
+    Without an answer by `deadline_at` one is booted instead. `image_tag`: only one that runs this; empty, any will do.
+    """
 
     TYPE: ClassVar[str] = "appliance.spare-sought"
 
@@ -131,6 +179,18 @@ class SpareSought(ApplianceEvent, frozen=True, kw_only=True):
     role: str
     replaces: AmphoraId | None = None
     avoid_hosts: tuple[str, ...] = ()
+    deadline_at: datetime | None = None
+    image_tag: str = ""
+
+
+class SpareSearchEnded(ApplianceEvent, frozen=True, kw_only=True):
+    """The search has its answer, or is waited for no longer: a spare that still comes for it then is sent away."""
+
+    TYPE: ClassVar[str] = "appliance.spare-search-ended"
+
+    search: int
+    answered: bool
+    reason: str = ""
 
 
 class AmphoraShutDown(ApplianceEvent, frozen=True, kw_only=True):
@@ -153,7 +213,8 @@ class BundleCut(ApplianceEvent, frozen=True, kw_only=True):
     """
     The next configuration: a round begins, and it has failed when it has not been applied by `deadline_at`.
 
-    `member_subnets` are the subnets that need an interface. The `epoch` rises whenever addresses change hands.
+    `member_subnets` are the subnets that need an interface. The `epoch` rises whenever addresses change hands. `holder`
+    has the VIPs; nobody while one that had them may still answer. In a pair keepalived decides instead.
     """
 
     TYPE: ClassVar[str] = "appliance.bundle-cut"
@@ -163,6 +224,7 @@ class BundleCut(ApplianceEvent, frozen=True, kw_only=True):
     deadline_at: datetime
     member_subnets: tuple[SubnetId, ...] = ()
     epoch: int = 1
+    holder: AmphoraId | None = None
 
 
 class PortsTrimmed(ApplianceEvent, frozen=True, kw_only=True):
@@ -194,12 +256,43 @@ class BundleApplied(ApplianceEvent, frozen=True, kw_only=True):
 
 
 class BundleFailed(ApplianceEvent, frozen=True, kw_only=True):
-    """The bundle is not tried again; the last good one stays in force. `reason` is for people."""
+    """
+    The bundle can never run; the last good one stays in force. `reason` is for people.
+
+    The wishes are tried again at `retry_at`, if not with newer ones before; without, nobody is there to run them.
+    `still_serves`: an amphora runs that last good one, so that load balancers whose wishes it holds have lost nothing.
+    `late`: nobody refused it; it only took too long, and counts if it is applied after all.
+    """
 
     TYPE: ClassVar[str] = "appliance.bundle-failed"
 
     bundle: int
     holds: Mapping[LoadBalancerId, int]
+    reason: str
+    still_serves: bool = False
+    late: bool = False
+    retry_at: datetime | None = None
+
+
+class RoutesLaid(ApplianceEvent, frozen=True, kw_only=True):
+    """
+    The VIPs of a routed front end lead to these addresses, which one amphora at a time has: address and prefix length.
+
+    `revision` counts the load balancers that came and went.
+    """
+
+    TYPE: ClassVar[str] = "appliance.routes-laid"
+
+    revision: int
+    routing_addresses: tuple[str, ...] = ()
+
+
+class RoutesMissing(ApplianceEvent, frozen=True, kw_only=True):
+    """VIPs cannot be routed here; tried again with the next bundle, under the next revision. `reason` is for people."""
+
+    TYPE: ClassVar[str] = "appliance.routes-missing"
+
+    revision: int
     reason: str
 
 
@@ -227,9 +320,13 @@ EVENTS = (
     AmphoraDismissed,
     AmphoraFenced,
     AmphoraLeaving,
+    AmphoraStaying,
+    ImageMoved,
+    ExchangeFailed,
     AmphoraYielding,
     MasterChanged,
     SpareSought,
+    SpareSearchEnded,
     AmphoraShutDown,
     AmphoraCleared,
     BundleCut,
@@ -237,6 +334,8 @@ EVENTS = (
     BundleInForce,
     BundleApplied,
     BundleFailed,
+    RoutesLaid,
+    RoutesMissing,
     ApplianceFailed,
     ApplianceRetired,
 )

@@ -32,10 +32,13 @@ class LoadBalancerEvent(Event, frozen=True, kw_only=True):
 
 
 class LoadBalancerCreated(LoadBalancerEvent, frozen=True, kw_only=True):
+    """`appliance_id` is the one that it shall share; without, it gets its own. That appliance's admission decides."""
+
     TYPE: ClassVar[str] = "loadbalancer.created"
 
     generation: int
     load_balancer: LoadBalancer
+    appliance_id: ApplianceId | None = None
 
 
 class LoadBalancerUpdated(LoadBalancerEvent, frozen=True, kw_only=True):
@@ -159,6 +162,23 @@ class LoadBalancerSettled(LoadBalancerEvent, frozen=True, kw_only=True):
     reason: str
 
 
+class LoadBalancerDrilled(LoadBalancerEvent, frozen=True, kw_only=True):
+    """
+    What carries it was exchanged for practice; its client noticed so much of it.
+
+    `kind` is planned or kill. There were so many `probes`, `interval_ms` apart; `gap_ms` is the longest time between two
+    good answers.
+    """
+
+    TYPE: ClassVar[str] = "loadbalancer.drilled"
+
+    kind: str
+    gap_ms: float
+    probes: int
+    failed: int = 0
+    interval_ms: float = 5.0
+
+
 class ProposalLapsed(LoadBalancerEvent, frozen=True, kw_only=True):
     """Nobody said in time what the driver answered: what it may have created is to be deleted there."""
 
@@ -173,6 +193,15 @@ class StatusReported(LoadBalancerEvent, frozen=True, kw_only=True):
 
     TYPE: ClassVar[str] = "loadbalancer.status-reported"
 
+    statuses: tuple[ObjectStatus, ...]
+
+
+class ReportKept(LoadBalancerEvent, frozen=True, kw_only=True):
+    """What the driver said while it was asked about a change: it counts when that is settled or has lapsed."""
+
+    TYPE: ClassVar[str] = "loadbalancer.report-kept"
+
+    proposal_id: str
     statuses: tuple[ObjectStatus, ...]
 
 
@@ -360,8 +389,10 @@ EVENTS = (
     ChangeProposed,
     ProposalSettled,
     LoadBalancerSettled,
+    LoadBalancerDrilled,
     ProposalLapsed,
     StatusReported,
+    ReportKept,
     ProviderFailed,
     ListenerCreated,
     ListenerUpdated,

@@ -1,7 +1,8 @@
 """
 What exists to attach to, and the addresses and ports taken from it: written by the network service.
 
-Three aggregates: `network` (by network id), `vip` (by load balancer id), `port` (by amphora id: all ports of one amphora).
+Four aggregates: `network` (by network id), `vip` (by load balancer id), `port` (by amphora id: all ports of one amphora),
+`route` (by appliance id: all VIPs that are routed to it).
 Field names are the storage format.
 """
 
@@ -120,6 +121,37 @@ class PortsSettled(Event, frozen=True, kw_only=True):
     revision: int
 
 
+class RoutingAddress(Value, frozen=True, kw_only=True):
+    """The address on the VIPs' network that an appliance's VIPs of one family are routed to; an amphora at a time has it."""
+
+    address: str
+    prefix_length: int
+    port_id: PortId
+    subnet_id: SubnetId
+    network_id: NetworkId
+
+
+class RoutesSettled(Event, frozen=True, kw_only=True):
+    """Exactly these VIPs are routed to the appliance; where there are none it has no routing address any more."""
+
+    TYPE: ClassVar[str] = "route.settled"
+
+    appliance_id: ApplianceId
+    revision: int
+    vips: tuple[Vip, ...] = ()
+    routing_addresses: tuple[RoutingAddress, ...] = ()
+
+
+class RoutesFailed(Event, frozen=True, kw_only=True):
+    """The routes cannot be had, and stay as they were; `reason` is for people ("no router is on network ...")."""
+
+    TYPE: ClassVar[str] = "route.failed"
+
+    appliance_id: ApplianceId
+    revision: int
+    reason: str
+
+
 EVENTS = (
     NetworkDiscovered,
     NetworkVanished,
@@ -129,4 +161,6 @@ EVENTS = (
     PortFailed,
     PortDeleted,
     PortsSettled,
+    RoutesSettled,
+    RoutesFailed,
 )

@@ -62,6 +62,17 @@ class SpareHandedOut(SparesEvent, frozen=True, kw_only=True):
     search: int
     host: str
     management_port_id: PortId
+    image_tag: str = ""
+
+
+class HandedOutSpareLost(SparesEvent, frozen=True, kw_only=True):
+    """News of one that belongs to an appliance, which still came to its pool: it does not serve."""
+
+    TYPE: ClassVar[str] = "spares.handed-out-spare-lost"
+
+    amphora_id: AmphoraId
+    appliance_id: ApplianceId
+    reason: str
 
 
 class SpareDenied(SparesEvent, frozen=True, kw_only=True):
@@ -113,6 +124,7 @@ EVENTS = (
     SpareAppointed,
     SpareReady,
     SpareHandedOut,
+    HandedOutSpareLost,
     SpareDenied,
     SpareDismissed,
     SpareShutDown,

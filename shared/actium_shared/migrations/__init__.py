@@ -1,5 +1,6 @@
 """Applies the history of a service's schema at start. The history itself is the service's: `migrations/versions`."""
 
+import logging
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -25,6 +26,7 @@ def _revision(engine: sa.Engine) -> str | None:
 
 
 def _run(engine: sa.Engine, versions: Path) -> None:
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each of its own parts otherwise
     from alembic import command  # costs 0.2 s, which most starts can do without
     from alembic.config import Config
 

@@ -1,5 +1,8 @@
 """What every `Machines` promises, asked of each adapter."""
 
+import asyncio
+import json
+import shutil
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -9,8 +12,9 @@ import pytest
 from actium_compute.adapters.memory import MemoryMachines
 from actium_compute.adapters.noop import NoopMachines
 from actium_compute.ports import MachinePort, Machines
+from actium_shared import embedded
 from actium_shared.errors import PermanentError, RetryableError
-from contract.ports.embedded_world import TIMEOUT_S, World, machine_port, machine_wish, port_wish
+from contract.ports.embedded_world import TIMEOUT_S, World, ip, machine_port, machine_wish, port_wish, traces
 
 MakePort = Callable[[], Awaitable[MachinePort]]
 
@@ -35,6 +39,27 @@ class MachinesContract:
     async def test_a_host_to_be_avoided_is_avoided(self, machines: Machines, make_port: MakePort) -> None:
         wish = machine_wish(str(uuid.uuid4()), await make_port(), avoid_hosts=frozenset({"host-1", "host-2"}))
         assert (await machines.boot(wish, timeout_s=TIMEOUT_S)).host == "host-3"
+
+    async def test_two_of_a_group_are_never_on_one_host_however_many_are_booted_at_once(
+        self, machines: Machines, make_port: MakePort
+    ) -> None:
+        wishes = [machine_wish(str(uuid.uuid4()), await make_port(), group="g") for _ in range(3)]
+        booted = await asyncio.gather(*(machines.boot(wish, timeout_s=TIMEOUT_S) for wish in wishes))
+        assert {machine.host for machine in booted} == {"host-1", "host-2", "host-3"}
+        fourth = machine_wish(str(uuid.uuid4()), await make_port(), group="g")
+        with pytest.raises(PermanentError, match=r"out of resources: .*host-2 has another one of its group"):
+            await machines.boot(fourth, timeout_s=TIMEOUT_S)
+        await machines.delete(wishes[1].amphora_id, timeout_s=TIMEOUT_S)
+        assert (await machines.boot(fourth, timeout_s=TIMEOUT_S)).host == booted[1].host
+
+    async def test_nothing_is_left_over_and_tidying_disturbs_nobody(
+        self, machines: Machines, make_port: MakePort
+    ) -> None:
+        wish = machine_wish(str(uuid.uuid4()), await make_port())
+        await machines.boot(wish, timeout_s=TIMEOUT_S)
+        await machines.tidy()
+        assert await machines.power(wish.amphora_id)
+        assert await machines.leftovers() == frozenset()
 
     async def test_a_machine_that_may_be_nowhere_is_refused(self, machines: Machines, make_port: MakePort) -> None:
         wish = machine_wish(str(uuid.uuid4()), await make_port(), host="host-2", avoid_hosts=frozenset({"host-2"}))
@@ -175,3 +200,48 @@ class TestNamespaceMachines(MachinesContract):
         )
         await machines.boot(wish, timeout_s=TIMEOUT_S)
         assert await machines.power(wish.amphora_id)
+
+    async def test_groups_are_found_again_by_whoever_starts_next(
+        self, machines: Machines, make_port: MakePort, world: World
+    ) -> None:
+        wishes = [machine_wish(str(uuid.uuid4()), await make_port(), group="g") for _ in range(2)]
+        first = await machines.boot(wishes[0], timeout_s=TIMEOUT_S)
+        second = await world.machines().boot(wishes[1], timeout_s=TIMEOUT_S)
+        assert first.host != second.host
+
+    async def test_what_is_attached_while_links_are_cut_is_cut_too(
+        self, machines: Machines, make_port: MakePort, world: World
+    ) -> None:
+        amphora_id, ports = str(uuid.uuid4()), [await make_port() for _ in range(3)]
+        await machines.boot(machine_wish(amphora_id, ports[0]), timeout_s=TIMEOUT_S)
+        await machines.attach(amphora_id, ports[1], timeout_s=TIMEOUT_S)
+        assert up_in(world) == {embedded.fabric_end(port.port_id) for port in ports}
+        await machines.cut_links(amphora_id)
+        assert up_in(world) == {embedded.fabric_end(ports[2].port_id)}
+        await machines.attach(amphora_id, ports[2], timeout_s=TIMEOUT_S)
+        assert up_in(world) == set()
+
+    async def test_what_has_lost_its_record_is_left_over_in_its_own_world_only(
+        self, machines: Machines, make_port: MakePort, world: World, tmp_path: Path
+    ) -> None:
+        (tmp_path / "other").mkdir()
+        other = World.make(tmp_path / "other")
+        await other.fabric().ensure()
+        try:
+            amphora_id = str(uuid.uuid4())
+            await machines.boot(machine_wish(amphora_id, await make_port()), timeout_s=TIMEOUT_S)
+            shutil.rmtree(world.amphorae / amphora_id)
+            assert await other.machines().leftovers() == frozenset()
+            assert await machines.running() == {}
+            assert await machines.leftovers() == {amphora_id}
+            await machines.delete(amphora_id, timeout_s=TIMEOUT_S)
+            assert await machines.leftovers() == frozenset()
+            assert traces(amphora_id) == []
+        finally:
+            other.remove()
+
+
+def up_in(world: World) -> set[str]:
+    """The ports' ends in the fabric that carry anything."""
+    shown = json.loads(ip("-n", world.plan.namespace, "-j", "link", "show", "up", "type", "veth"))
+    return {link["ifname"] for link in shown if link.get("ifname", "").startswith("fab")}

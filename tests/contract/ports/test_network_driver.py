@@ -11,7 +11,7 @@ import pytest
 from actium_network.adapters import fabric_file
 from actium_network.adapters.memory import MemoryFabric
 from actium_network.adapters.noop import NoopFabric
-from actium_network.ports import Network, NetworkDriver
+from actium_network.ports import Network, NetworkDriver, Routing
 from actium_shared.errors import PermanentError
 from contract.ports.embedded_world import TIMEOUT_S, World, port_wish
 
@@ -50,6 +50,34 @@ class NetworkDriverContract:
         await driver.ensure()
         assert await driver.ports() == [port.port_id]
 
+    async def test_addresses_are_routed_until_they_are_named_no_more(self, driver: NetworkDriver) -> None:
+        first = await routing(driver, 1, 1, 2, 3)
+        for wish in (first, first, dataclasses.replace(first, addresses=first.addresses[:1])):
+            await driver.route(wish, timeout_s=TIMEOUT_S)
+            assert await driver.routings() == [wish]
+        await driver.route(dataclasses.replace(first, addresses=()), timeout_s=TIMEOUT_S)
+        assert await driver.routings() == []
+
+    async def test_an_address_that_is_led_elsewhere_stays_there_when_its_first_way_is_forgotten(
+        self, driver: NetworkDriver
+    ) -> None:
+        first, second = await routing(driver, 1, 1, 2), await routing(driver, 2, 2, 3)
+        await driver.route(first, timeout_s=TIMEOUT_S)
+        await driver.route(second, timeout_s=TIMEOUT_S)
+        assert {wish.via: len(wish.addresses) for wish in await driver.routings()} == {first.via: 1, second.via: 2}
+        await driver.route(dataclasses.replace(first, addresses=()), timeout_s=TIMEOUT_S)
+        assert await driver.routings() == [second]
+
+    async def test_ensuring_twice_keeps_the_routes(self, driver: NetworkDriver) -> None:
+        wish = await routing(driver, 1, 1)
+        await driver.route(wish, timeout_s=TIMEOUT_S)
+        await driver.ensure()
+        assert await driver.routings() == [wish]
+
+    async def test_forgetting_routes_that_never_were_is_no_error(self, driver: NetworkDriver) -> None:
+        await driver.route(await routing(driver, 1), timeout_s=TIMEOUT_S)
+        assert await driver.routings() == []
+
     async def test_what_is_listed_is_found_by_network_by_subnet_and_by_both(self, driver: NetworkDriver) -> None:
         for network in await driver.networks():
             subnet_id = network.subnets[0].id
@@ -75,11 +103,28 @@ class ListedNetworksContract(NetworkDriverContract):
         assert await driver.find_port(str(uuid.uuid4()), timeout_s=TIMEOUT_S) is None
         assert not await driver.has_object("security group", str(uuid.uuid4()), timeout_s=TIMEOUT_S)
 
+    async def test_nothing_is_routed_where_no_router_is(self, driver: NetworkDriver) -> None:
+        island = next(network for network in await driver.networks() if network.name == "island")
+        wish = dataclasses.replace(await routing(driver, 1, 1), network_id=island.id)
+        with pytest.raises(PermanentError, match="island has no router"):
+            await driver.route(wish, timeout_s=TIMEOUT_S)
+        unknown = dataclasses.replace(wish, network_id=str(uuid.uuid4()))
+        with pytest.raises(PermanentError, match=unknown.network_id):
+            await driver.route(unknown, timeout_s=TIMEOUT_S)
+
     async def test_a_port_on_an_unknown_network_is_refused_by_name(self, driver: NetworkDriver) -> None:
         port = port_wish(str(uuid.uuid4()))
         with pytest.raises(PermanentError, match=port.network_id):
             await driver.create_port(port, timeout_s=TIMEOUT_S)
         assert await driver.ports() == []
+
+
+async def routing(driver: NetworkDriver, via: int, *numbers: int) -> Routing:
+    """Give routes on the public network: of the VIPs with these numbers, to the routing address with that number."""
+    network = next(network for network in await driver.networks() if network.name == "public")
+    start = ip_address(network.subnets[0].pool_start)
+    vips = tuple(str(start + number) for number in numbers)
+    return Routing(network_id=network.id, via=str(start + 100 + via), addresses=vips)
 
 
 async def found(driver: NetworkDriver, network_id: str | None, subnet_id: str | None) -> Network | None:
@@ -172,6 +217,22 @@ class TestNetlinkFabric(ListedNetworksContract):
         driver = world.fabric()
         await driver.ensure()
         return driver
+
+    async def test_what_is_no_address_is_refused_by_name(self, driver: NetworkDriver) -> None:
+        wish = dataclasses.replace(await routing(driver, 1), addresses=("198.18.0.1\nlink del lo",))
+        with pytest.raises(PermanentError, match="no address that could be routed"):
+            await driver.route(wish, timeout_s=TIMEOUT_S)
+
+    async def test_ipv6_is_routed_as_well(self, driver: NetworkDriver, world: World) -> None:
+        ipv6 = world.plan.networks[1].ipv6
+        assert ipv6
+        start = ip_address(ipv6.pool[0])
+        vips = tuple(sorted(str(start + number) for number in (1, 2)))
+        wish = Routing(network_id=world.network_id("public"), via=str(start + 100), addresses=vips)
+        await driver.route(wish, timeout_s=TIMEOUT_S)
+        assert await driver.routings() == [wish]
+        await driver.route(dataclasses.replace(wish, addresses=()), timeout_s=TIMEOUT_S)
+        assert await driver.routings() == []
 
     async def test_a_mac_that_is_none_is_refused_by_name(self, driver: NetworkDriver) -> None:
         port = dataclasses.replace(port_wish((await driver.networks())[0].id), mac="02:00\nlink del lo")

@@ -1,6 +1,6 @@
 """All that can be asked of the planner, one module per aggregate; importers need not know which."""
 
-from actium_shared.commands.planner import appliance, catalogue, load_balancer, project
+from actium_shared.commands.planner import appliance, catalogue, load_balancer, project, rollout
 from actium_shared.commands.planner.appliance import (
     ApplianceCommand,
     FailOverAmphora,
@@ -52,6 +52,7 @@ from actium_shared.commands.planner.load_balancer import (
     MemberChanges,
     PoolChanges,
     Propose,
+    RecordDrill,
     ReplaceMembers,
     ReportStatus,
     SettleLoadBalancer,
@@ -69,11 +70,19 @@ from actium_shared.commands.planner.project import (
     ResetQuota,
     SetQuota,
 )
+from actium_shared.commands.planner.rollout import (
+    AbortRollout,
+    PauseRollout,
+    ResumeRollout,
+    RolloutCommand,
+    StartRollout,
+)
 
-COMMANDS = (*load_balancer.COMMANDS, *appliance.COMMANDS, *project.COMMANDS, *catalogue.COMMANDS)
+COMMANDS = (*load_balancer.COMMANDS, *appliance.COMMANDS, *project.COMMANDS, *catalogue.COMMANDS, *rollout.COMMANDS)
 
 __all__ = [
     "COMMANDS",
+    "AbortRollout",
     "ApplianceCommand",
     "AvailabilityZoneChanges",
     "AvailabilityZoneProfileChanges",
@@ -112,17 +121,22 @@ __all__ = [
     "LoadBalancerChanges",
     "LoadBalancerCommand",
     "MemberChanges",
+    "PauseRollout",
     "PoolChanges",
     "ProjectCommand",
     "Propose",
     "ReconfigureAmphora",
+    "RecordDrill",
     "RemoveAmphora",
     "ReplaceMembers",
     "ReportStatus",
     "ResetQuota",
+    "ResumeRollout",
+    "RolloutCommand",
     "SetQuota",
     "SettleLoadBalancer",
     "SettleProposal",
+    "StartRollout",
     "UpdateAvailabilityZone",
     "UpdateAvailabilityZoneProfile",
     "UpdateFlavor",

@@ -94,6 +94,18 @@ class SettleLoadBalancer(LoadBalancerCommand, frozen=True, kw_only=True):
     reason: str
 
 
+class RecordDrill(LoadBalancerCommand, frozen=True, kw_only=True):
+    """Put on the log what a drill has measured; see `LoadBalancerDrilled`."""
+
+    TYPE: ClassVar[str] = "loadbalancer.record-drill"
+
+    kind: str
+    gap_ms: float
+    probes: int
+    failed: int = 0
+    interval_ms: float = 5.0
+
+
 class Propose(LoadBalancerCommand, frozen=True, kw_only=True):
     """
     Is this wish allowed, for a load balancer that another vendor's driver serves? Then the driver is asked, too.
@@ -369,6 +381,7 @@ COMMANDS = (
     DeleteLoadBalancer,
     FailOverLoadBalancer,
     SettleLoadBalancer,
+    RecordDrill,
     Propose,
     SettleProposal,
     ReportStatus,
