@@ -1,22 +1,20 @@
 """The agent's whole API: which path does what, and which error is which status. No TLS and no HTTP here."""
 
 import logging
-import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
-
-import msgpack
 
 from actium_amphora_agent import VERSION, desired
 from actium_amphora_agent.configuration import Configuration
-from actium_amphora_agent.errors import AgentError, Invalid
-from actium_amphora_agent.https import Refusals, Request, Response, Server, server_context
+from actium_amphora_agent.credentials import Credentials
+from actium_amphora_agent.errors import AgentError
+from actium_amphora_agent.https import Refusals, Request, Response, Server
 from actium_amphora_agent.logs import fields
+from actium_amphora_agent.notes import Notes
 from actium_amphora_agent.sampling import Sampler
 from actium_amphora_agent.settings import Settings
-from actium_amphora_agent.store import Identity, write_atomically
+from actium_amphora_agent.store import Identity
 
 log = logging.getLogger(__name__)
 
@@ -24,13 +22,23 @@ Route = Callable[[Request], Awaitable[dict[str, Any]]]
 
 
 class Api:
-    def __init__(self, settings: Settings, identity: Identity, configuration: Configuration, sampler: Sampler) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        identity: Identity,
+        configuration: Configuration,
+        sampler: Sampler,
+        *,
+        credentials: Credentials,
+        notes: Notes,
+    ) -> None:
         self._settings = settings
         self._identity = identity
         self._configuration = configuration
         self._sampler = sampler
-        self._context = server_context(_newest_certificate(settings), settings.config / "ca.pem")
-        self._server = Server(self._context, self.handle)
+        self._credentials = credentials
+        self._notes = notes
+        self._server = Server(credentials.server_context(), self.handle)
         self._routes: dict[str, dict[str, Route]] = {
             "/v1/configuration": {"PUT": self._put_configuration, "DELETE": self._delete_configuration},
             "/v1/certificate": {"PUT": self._put_certificate},
@@ -72,33 +80,26 @@ class Api:
         return {"result": "deleted"}
 
     async def _put_certificate(self, request: Request) -> dict[str, Any]:
-        try:
-            body = msgpack.unpackb(request.body)
-            pem = body["pem"]
-        except (ValueError, TypeError, KeyError, msgpack.exceptions.UnpackException) as exc:
-            raise Invalid("the body must be a map with pem: certificate and key in bytes") from exc
-        if not isinstance(pem, bytes):
-            raise Invalid(f"pem must be bytes, not {type(pem).__name__}")
-        self._take_certificate(pem)
-        log.info("server certificate replaced")
-        return {"result": "replaced"}
+        self.take_credentials(request.body)
+        return {"result": "replaced", **self._known_by()}
 
-    def _take_certificate(self, pem: bytes) -> None:
-        kept = self._settings.root / "agent.pem"
-        candidate = self._settings.root / "agent.candidate.pem"
-        write_atomically(candidate, pem)
-        try:
-            server_context(candidate, self._settings.config / "ca.pem")
-        except ssl.SSLError as exc:
-            raise Invalid(f"pem is no certificate with its key: {exc.reason}") from exc
-        finally:
-            candidate.unlink()
-        write_atomically(kept, pem)
-        self._context.load_cert_chain(kept)  # connections that are open keep the one they began with
+    def take_credentials(self, body: bytes) -> None:
+        """
+        Raises:
+            Invalid: as `Credentials.take`.
+        """
+        self._credentials.take(body)
+        self._server.show(self._credentials.server_context())
+        log.info("credentials replaced", extra=fields(**self._known_by()))
+
+    def _known_by(self) -> dict[str, int]:
+        held = self._credentials
+        return {"heartbeat_key_version": held.heartbeat_key_version, "credentials_edition": held.edition}
 
     async def _get_status(self, _: Request) -> dict[str, Any]:
         configuration = self._configuration
-        haproxy, keepalived, in_force = configuration.haproxy, configuration.keepalived, configuration.in_force
+        serving, in_force = configuration.serving, configuration.in_force
+        haproxy, keepalived = serving.haproxy, serving.keepalived
         return {
             "amphora_id": self._settings.amphora_id,
             "boot_id": self._identity.boot_id,
@@ -106,24 +107,21 @@ class Api:
             "bundle": in_force.number,
             "epoch": in_force.epoch,
             "digest": in_force.digest,
-            "role": configuration.role,
-            "haproxy": {"state": configuration.haproxy_state, "pid": haproxy.pid, "started_at": haproxy.started_at},
+            "role": serving.role,
+            "haproxy": {"state": serving.haproxy_state, "pid": haproxy.pid, "started_at": haproxy.started_at},
             "keepalived": {
-                "state": configuration.keepalived_state,
+                "state": serving.keepalived_state,
                 "pid": keepalived.pid,
                 "started_at": keepalived.started_at,
             },
             "interfaces": await configuration.interfaces.names(),
             "refused": asdict(self.refused),
             "drift": in_force.drift,
+            "fenced": configuration.fenced,
+            "notes": asdict(self._notes.counts),
+            **self._known_by(),
         }
 
     async def _get_statistics(self, _: Request) -> dict[str, Any]:
         self._sampler.expect_changes()
         return asdict(await self._sampler.sample())
-
-
-def _newest_certificate(settings: Settings) -> Path:
-    """One that was put over the API is kept in tmpfs, and counts until compute writes a newer one into the folder."""
-    given, kept = settings.config / "agent.pem", settings.root / "agent.pem"
-    return kept if kept.exists() and kept.stat().st_mtime > given.stat().st_mtime else given

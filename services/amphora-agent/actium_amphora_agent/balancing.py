@@ -191,9 +191,9 @@ def _in_turn(chosen: Sequence[Target]) -> tuple[int, str]:
 def _by_slot(chosen: Sequence[Target]) -> str:
     """Each slot goes to the member that wants it most: only the slots of one that comes or goes change hands."""
     owners, best = [""] * SLOTS, [float("-inf")] * SLOTS
+    alike = len({target.weight for target in chosen}) == 1
     for target in chosen:
-        for slot, number in enumerate(_numbers(target.member)):
-            desire = log((number + 1) / 2**32) / target.weight
+        for slot, desire in enumerate(_desires(target, alike=alike)):
             if desire > best[slot]:
                 owners[slot], best[slot] = target.chain, desire
     elements, begins = [], 0
@@ -202,6 +202,12 @@ def _by_slot(chosen: Sequence[Target]) -> str:
             elements.append(_element(begins, slot, owners[begins]))
             begins = slot
     return ", ".join(elements)
+
+
+def _desires(target: Target, *, alike: bool) -> Iterable[float]:
+    numbers = _numbers(target.member)
+    # Where all weigh the same the numbers themselves are in the same order, and a thousand members need no logarithms.
+    return numbers if alike else (log((number + 1) / 2**32) / target.weight for number in numbers)
 
 
 def _numbers(member: str) -> tuple[int, ...]:

@@ -48,9 +48,12 @@ class Checks:
         return {key for key, watched in self._watched.items() if not watched.up}
 
     def down_of(self, checks: Iterable[Check]) -> AbstractSet[Key]:
-        """Which members of this wish are known to be down already."""
-        dead = {check for check, up in self._known() if not up}
-        return {_key(check) for check in checks if check in dead}
+        """
+        Which members of this wish are known to be down already.
+
+        Until a check passes they stay so, also where they are checked in another way from now on: a change of words revives nobody.
+        """
+        return self._known_down() & {_key(check) for check in checks}
 
     def follow(self, checks: Iterable[Check]) -> None:
         """Check exactly these from now on; a check that stays as it is goes on undisturbed."""
@@ -105,10 +108,10 @@ class Checks:
         log.info("member", extra=fields(member=watched.check.member, status=status, reason=reason))
         self._on_edge(watched.check, status, reason[:_REASON_CHARACTERS])
 
-    def _known(self) -> Iterable[tuple[Check, bool]]:
+    def _known_down(self) -> AbstractSet[Key]:
         if self._watched:
-            return [(watched.check, watched.up) for watched in self._watched.values()]
-        return [(balancing.check(item), False) for item in self._store.read("down").get("checks", ())]
+            return self.down
+        return {_key(balancing.check(item)) for item in self._store.read("down").get("checks", ())}
 
     def _save(self) -> None:
         down = [asdict(watched.check) for watched in self._watched.values() if not watched.up]

@@ -1,5 +1,5 @@
 """
-Applying a bundle, all or nothing, and keeping what was applied alive: the order of the steps and the way back.
+Applying a bundle, all or nothing: the order of the steps and the way back.
 
 Everything is repeatable. The agent may be killed between any two lines; what counts afterwards is the state file, the link
 `current` and what the kernel shows.
@@ -9,21 +9,33 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from actium_amphora_agent import runtime
-from actium_amphora_agent.desired import CHECKS, HAPROXY, KEEPALIVED, NFTABLES, Bundle, InForce, is_same
-from actium_amphora_agent.errors import AgentError, Refused, Trouble
-from actium_amphora_agent.haproxy import Haproxy
+from actium_amphora_agent.desired import (
+    CHECKS,
+    HAPROXY,
+    KEEPALIVED,
+    NFTABLES,
+    Bundle,
+    InForce,
+    Interface,
+    is_same,
+    order_of,
+)
+from actium_amphora_agent.errors import AgentError
+from actium_amphora_agent.fencing import Fencing
+from actium_amphora_agent.gate import Gate
 from actium_amphora_agent.interfaces import Interfaces
-from actium_amphora_agent.keepalived import Keepalived
 from actium_amphora_agent.logs import fields
-from actium_amphora_agent.revival import Revival
-from actium_amphora_agent.server_state import NOTHING, carried_over
+from actium_amphora_agent.nft import Nft
+from actium_amphora_agent.record import Record
+from actium_amphora_agent.serving import Serving
 from actium_amphora_agent.settings import Settings
-from actium_amphora_agent.store import Store, write_atomically
+from actium_amphora_agent.store import Store
+from actium_amphora_agent.traffic import Traffic
 from actium_amphora_agent.udp import Udp
 
 log = logging.getLogger(__name__)
@@ -32,7 +44,6 @@ CONFIRM_DELAY_S = 0.1
 """A check costs 65 ms of processor: of a burst of runtime changes only the last is checked."""
 
 Result = Literal["unchanged", "runtime", "reload"]
-HaproxyState = Literal["running", "absent", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +56,7 @@ class Answer:
 
 class Configuration:
     """
-    The one owner of haproxy, keepalived, the cards and the packet filter.
+    The one owner of the cards, the packet filter and, in `serving`, of haproxy and keepalived.
 
     `before_new_worker` is awaited before counters are lost; `news` is set when a beat should not wait; `on_edge` is told
     of what the relay should know at once.
@@ -60,97 +71,89 @@ class Configuration:
         news: asyncio.Event,
         on_edge: Callable[[dict[str, str]], None],
     ) -> None:
+        nft = Nft(settings.traffic_namespace)
         self._store = store
-        self._root = settings.root
-        self._before_new_worker = before_new_worker
+        self._record = Record(store)
         self._news = news
         self._lock = asyncio.Lock()
         self._half_sent = False
         self._owes_cards = False
         self._confirming: asyncio.Task[None] | None = None
-        self._revival = Revival(self._is_missing, self._revive)
+        self._fencing = Fencing(nft)
+        self._gate = Gate(nft, Traffic(settings.traffic_namespace))
+        self._on_edge = on_edge
         self.interfaces = Interfaces(settings.traffic_namespace)
-        self.udp = Udp(settings, store, on_edge=on_edge)
-        self.haproxy = Haproxy(settings.root, settings.traffic_namespace, on_end=self._on_end)
-        self.keepalived = Keepalived(
-            settings.root,
-            settings.traffic_namespace,
-            on_end=self._on_end,
-            on_role=lambda role: on_edge({"kind": "role", "id": "", "status": role, "reason": ""}),
+        self.udp = Udp(settings, store, nft, on_edge=on_edge)
+        self.serving = Serving(
+            settings,
+            self._record,
+            self.interfaces,
+            before_new_worker=before_new_worker,
+            on_role=self._on_role,
+            on_silence=lambda: self._gate.hear(None),
+            lock=self._lock,
+            news=news,
         )
-        self.in_force = store.load()
-
-    # ---- what it is like
 
     @property
-    def haproxy_state(self) -> HaproxyState:
-        if self.haproxy.pid is not None:
-            return "running"
-        return "failed" if self._wants(HAPROXY) else "absent"
+    def in_force(self) -> InForce:
+        return self._record.in_force
 
     @property
-    def keepalived_state(self) -> HaproxyState:
-        if self.keepalived.pid is not None:
-            return "running"
-        return "failed" if self._wants(KEEPALIVED) else "absent"
-
-    @property
-    def role(self) -> str | None:
-        if self._wants(KEEPALIVED):
-            return self.keepalived.role
-        return "STANDALONE" if self._wants(HAPROXY) or self._wants(NFTABLES) else None
-
-    def _wants(self, name: str, in_force: InForce | None = None) -> bool:
-        in_force = in_force or self.in_force
-        return bool(in_force.folder) and self._store.path(in_force.folder, name).exists()
+    def fenced(self) -> bool:
+        return self._is_fenced(self.in_force)
 
     # ---- the agent's own start and stop
 
     async def start(self) -> None:
         """Adopt what an earlier agent left running; touch no traffic unless that agent was killed in the middle."""
         async with self._lock:
+            in_force = self.in_force
+            await self._fencing.fence(up=self._is_fenced(in_force))
+            await self._fencing.guard(in_force.interfaces)
             await self.interfaces.prepare()
-            await self.interfaces.hand_back(self.in_force.interfaces)
-            await self.udp.adopt(*self._rules(self.in_force), fence=self.in_force.flags.fence)
-            self.keepalived.open()
-            await self._adopt_haproxy()
-            if not (self._wants(KEEPALIVED) and self.keepalived.adopt()):
-                await self._follow_keepalived(self.in_force)
-            self._store.keep_only(self.in_force.folder, self._store.current)
-        if self.in_force.unconfirmed:
+            await self.interfaces.hand_back(in_force.interfaces)
+            await self.udp.adopt(*self._record.rules())
+            await self.serving.adopt(unfinished=self._undo_unfinished())
+            await self._follow_gate(in_force)
+            if not self._is_fenced(in_force):
+                self.interfaces.announce_again(in_force.interfaces)
+            self._store.keep_only(in_force.folder, self._store.current)
+        if in_force.unconfirmed:
             self._confirm_later()
 
-    async def _adopt_haproxy(self) -> None:
-        adopted = await self.haproxy.adopt()
+    def _on_role(self, role: str) -> None:
+        self._gate.hear(role)  # first: clients wait for it
+        self._on_edge({"kind": "role", "id": "", "status": role, "reason": ""})
+
+    def _undo_unfinished(self) -> bool:
+        """Killed between the switch and its record, nobody was answered, so what is recorded still counts."""
         confirmed = not self.in_force.unconfirmed and self.in_force.drift is None
-        unfinished = confirmed and self._store.current != self.in_force.folder
-        if unfinished:
-            # Killed between the switch and its record: nobody was answered, so what is recorded still counts.
-            self._store.switch(self.in_force.folder)
-        if not self._wants(HAPROXY):
-            if adopted:
-                await self.haproxy.stop()
-        elif not adopted:
-            self._revival.wake()
-        elif unfinished:
-            await self.haproxy.reload(await self._states())
+        if not confirmed or self._store.current == self.in_force.folder:
+            return False
+        self._store.switch(self.in_force.folder)
+        return True
 
     async def stop(self) -> None:
         """The agent ends; haproxy and keepalived run on."""
-        await self._revival.stop()
         await self._cancel_confirmation()
         await self.udp.stop()
+        await self.serving.stop()
         await self.interfaces.stop()
-        self.keepalived.close()
+        self._gate.close()
 
     # ---- PUT and DELETE
 
     async def put(self, bundle: Bundle) -> Answer:
         """
         Raises:
-            Stale, Refused, Trouble: nothing has changed.
+            Stale, Refused, Trouble: nothing has changed; but a fence stands as soon as a bundle asks for it, whatever
+                becomes of the bundle.
         """
         began = time.monotonic()
+        is_same(bundle, self.in_force)
+        if bundle.flags.fence:
+            await self._silence(bundle)
         async with self._lock:
             result = await self._apply(bundle)
         took_ms = round((time.monotonic() - began) * 1000, 2)
@@ -161,13 +164,15 @@ class Configuration:
     async def delete(self) -> None:
         async with self._lock:
             await self._cancel_confirmation()
-            self._remember(InForce())
+            self._record.keep(InForce())
             self._store.switch("")
-            await self.keepalived.stop()
-            await self._before_new_worker()
-            await self.haproxy.stop()
-            await self.udp.load(b"", b"", fence=False)
+            self._store.write("fenced", {})
+            await self.serving.stop_all()
+            await self.udp.load(b"", b"")
             await self.interfaces.hand_back(())
+            await self._fencing.guard(())
+            await self._follow_gate(self.in_force)
+            await self._fencing.fence(up=False)
             self._store.keep_only()
         log.info("configuration deleted")
         self._news.set()
@@ -193,7 +198,7 @@ class Configuration:
                 result: Result = "runtime" if untouched or await self._by_runtime(bundle, wanted) else "reload"
                 if untouched or result == "reload":
                     await self._by_reload(wanted, haproxy=not untouched)
-            self._owes_cards |= before.interfaces != wanted.interfaces
+            self._owes_cards |= _leads_elsewhere(before.interfaces, wanted.interfaces)
             await self._hand_back()
             return result
         finally:
@@ -208,7 +213,7 @@ class Configuration:
             self._owes_cards = False
 
     def _is_sound(self) -> bool:
-        return self.in_force.drift is None and not self._is_missing()
+        return self.in_force.drift is None and not self.serving.is_missing()
 
     async def _renumber(self, bundle: Bundle) -> Result:
         """The same configuration under a newer number; flags may differ and cost no reload."""
@@ -216,10 +221,33 @@ class Configuration:
         if in_force == self.in_force:
             return "unchanged"
         if in_force.flags != self.in_force.flags:
-            await self.udp.load(*self._rules(in_force), fence=in_force.flags.fence)
-            self._tell_keepalived(in_force)
-        self._remember(in_force)
+            self.serving.tell_keepalived(in_force)
+            await self._follow_fence(in_force)
+        self._record.keep(in_force)
         return "unchanged"
+
+    # ---- the fence
+
+    async def _silence(self, bundle: Bundle) -> None:
+        """Without waiting for whatever is being done: what is under way lifts no fence that a later bundle asked for."""
+        self._store.write("fenced", {"epoch": bundle.epoch, "number": bundle.number})
+        self.interfaces.hush()
+        await self._fencing.fence(up=True)
+        log.warning("fenced", extra=fields(bundle=bundle.number, epoch=bundle.epoch))
+
+    def _is_fenced(self, in_force: InForce) -> bool:
+        asked = self._store.read("fenced")
+        return in_force.flags.fence or (bool(asked) and order_of(in_force) <= (asked["epoch"], asked["number"]))
+
+    async def _follow_gate(self, wanted: InForce) -> None:
+        await self._gate.follow(wanted.interfaces, self.serving.keepalived.role)
+
+    async def _follow_fence(self, wanted: InForce) -> None:
+        up = self._is_fenced(wanted)
+        await self._fencing.fence(up=up)
+        if not up and self._store.read("fenced"):
+            self._store.write("fenced", {})
+            self.interfaces.announce_again(wanted.interfaces)
 
     # ---- without a reload
 
@@ -230,32 +258,34 @@ class Configuration:
         await self._check(wanted, haproxy=False)
         await self._prepare(wanted)
         self._half_sent = True
-        if refused := await runtime.send(bundle.runtime.commands, self.haproxy.ask):
+        if refused := await runtime.send(bundle.runtime.commands, self.serving.haproxy.ask):
             log.warning("runtime change refused", extra=fields(command=refused[0], answer=refused[1]))
             return False
-        await self._follow_keepalived(wanted)
-        self._remember(replace(wanted, unconfirmed=True))
+        await self.serving.follow_keepalived(wanted)
+        self._record.keep(replace(wanted, unconfirmed=True))
         return True
 
     def _may_run(self, base: str, wanted: InForce) -> bool:
         return (
             base == self.in_force.digest
             and self._is_sound()
-            and self.haproxy_state == "running"
-            and self._wants(HAPROXY, wanted)
-            and not self._differs(KEEPALIVED, wanted)  # it reads its file anew, and `current` is not switched yet
-            and self._store.certificates(wanted.folder) == self._store.certificates(self.in_force.folder)
+            and self.serving.haproxy_state == "running"
+            and self._record.has(HAPROXY, wanted)
+            and not self._record.differs(
+                KEEPALIVED, wanted
+            )  # it reads its file anew, and `current` is not switched yet
+            and not self._record.certificates_differ(wanted)
         )
 
     def _confirm_later(self) -> None:
-        self._confirming = asyncio.create_task(self._confirm(self.in_force, self.haproxy.generation))
+        self._confirming = asyncio.create_task(self._confirm(self.in_force, self.serving.haproxy.generation))
 
     async def _confirm(self, in_force: InForce, generation: int) -> None:
         """A runtime change is in haproxy's memory; now see that its file would load too."""
         await asyncio.sleep(CONFIRM_DELAY_S)
         drift = None
         try:
-            await self._check_haproxy(in_force)
+            await self.serving.check_haproxy(in_force)
         except AgentError as exc:
             drift = str(exc)
         async with self._lock:
@@ -265,10 +295,10 @@ class Configuration:
                 self._store.switch(in_force.folder)
             else:
                 log.error("what runs has no file that loads", extra=fields(digest=in_force.digest, words=drift))
-            self._remember(replace(in_force, unconfirmed=False, drift=drift))
+            self._record.keep(replace(in_force, unconfirmed=False, drift=drift))
             self._store.keep_only(in_force.folder, self._store.current)
-            if drift is None and generation != self.haproxy.generation and self.haproxy.pid:
-                await self._reload_haproxy()  # it died meanwhile and came back from the older file
+            if drift is None and generation != self.serving.haproxy.generation and self.serving.haproxy.pid:
+                await self.serving.reload_haproxy()  # it died meanwhile and came back from the older file
         self._news.set()
 
     async def _cancel_confirmation(self) -> None:
@@ -285,88 +315,34 @@ class Configuration:
             bool(self.in_force.folder)
             and self._is_sound()
             and not self.in_force.unconfirmed
-            and not self._differs(HAPROXY, wanted)
-            and self._store.certificates(wanted.folder) == self._store.certificates(self.in_force.folder)
+            and not self._record.differs(HAPROXY, wanted)
+            and not self._record.certificates_differ(wanted)
         )
 
     async def _by_reload(self, wanted: InForce, *, haproxy: bool = True) -> None:
-        await self._check(wanted, haproxy=haproxy and self.haproxy.pid is not None)
+        await self._check(wanted, haproxy=haproxy and self.serving.haproxy.pid is not None)
         await self._prepare(wanted)
         self._store.switch(wanted.folder)
         if haproxy:
-            await self._follow_haproxy(wanted)
-        await self._follow_keepalived(wanted)
-        self._remember(wanted)
+            await self.serving.follow_haproxy(wanted)
+        await self.serving.follow_keepalived(wanted)
+        self._record.keep(wanted)
 
     async def _check(self, wanted: InForce, *, haproxy: bool) -> None:
-        """Everything that can be refused is asked before anything is touched; a first start is its own check."""
-        if haproxy and self._wants(HAPROXY, wanted):
-            await self._check_haproxy(wanted)
-        if self._wants(KEEPALIVED, wanted) and self._differs(KEEPALIVED, wanted):
-            await self.keepalived.check(self._store.path(wanted.folder, KEEPALIVED))
-        if self._differs(NFTABLES, wanted) or self._differs(CHECKS, wanted):
-            await self.udp.check(*self._rules(wanted))
-
-    async def _check_haproxy(self, wanted: InForce) -> None:
-        """The file names certificates where they will stand; the check has to read them where they stand now."""
-        text = self._store.content(wanted.folder, HAPROXY)
-        there, here = (str(self._root / "certificates"), str(self._store.path(wanted.folder, "certificates")))
-        checked = self._store.path(wanted.folder, "checked.cfg")
-        write_atomically(checked, text.replace(there.encode(), here.encode()))
-        try:
-            await self.haproxy.check(checked)
-        except Refused as exc:
-            raise Refused(str(exc).replace(str(checked), str(self._root / HAPROXY)).replace(here, there)) from exc
+        """What can be refused is asked before anything is touched; of haproxy a first start is the check."""
+        if haproxy and self._record.has(HAPROXY, wanted):
+            await self.serving.check_haproxy(wanted)
+        if self._record.differs(NFTABLES, wanted) or self._record.differs(CHECKS, wanted):
+            await self.udp.check(*self._record.rules(wanted))
 
     async def _prepare(self, wanted: InForce) -> None:
+        await self._follow_fence(wanted)
+        await self._fencing.guard(wanted.interfaces)  # before haproxy opens the port that it guards
+        await self._follow_gate(wanted)  # before anybody is told where VIPs are to be led to
         if wanted.interfaces != self.in_force.interfaces:
-            await self.interfaces.plug(wanted.interfaces)
-        await self.udp.load(*self._rules(wanted), fence=wanted.flags.fence)
-
-    def _rules(self, in_force: InForce) -> tuple[bytes, bytes]:
-        return self._store.content(in_force.folder, NFTABLES), self._store.content(in_force.folder, CHECKS)
-
-    async def _follow_haproxy(self, wanted: InForce) -> None:
-        if not self._wants(HAPROXY, wanted):
-            await self.haproxy.stop()
-        elif self.haproxy.pid is None:
-            await self.haproxy.start()
-        else:
-            await self._reload_haproxy()
-
-    async def _reload_haproxy(self) -> None:
-        await self._before_new_worker()
-        try:
-            await self.haproxy.reload(await self._states())
-        except Trouble as exc:
-            # Which of the two it serves now nobody knows; the mark makes the next bundle a full reload.
-            self._remember(replace(self.in_force, drift=str(exc)))
-            raise
-
-    async def _states(self) -> bytes:
-        """Members that are dead now must not be tried again by the next worker, whose file the link names by now."""
-        before, after = (self._store.content(folder, HAPROXY) for folder in (self.in_force.folder, self._store.current))
-        try:
-            return carried_over(await self.haproxy.server_states(), before, after)
-        except Trouble:
-            return NOTHING  # a worker that does not answer knows nothing better
-
-    async def _follow_keepalived(self, wanted: InForce) -> None:
-        if not self._wants(KEEPALIVED, wanted):
-            await self.keepalived.stop()
-            return
-        self._tell_keepalived(wanted)
-        if self.keepalived.pid is None:
-            self.keepalived.start()
-        elif self._differs(KEEPALIVED, wanted):
-            self.keepalived.reload()
-
-    def _tell_keepalived(self, in_force: InForce) -> None:
-        if self._wants(KEEPALIVED, in_force):
-            self.keepalived.tell(healthy=self.haproxy.pid is not None and not in_force.flags.yield_)
-
-    def _differs(self, name: str, wanted: InForce) -> bool:
-        return self._store.content(wanted.folder, name) != self._store.content(self.in_force.folder, name)
+            await self.interfaces.plug(wanted.interfaces, self.in_force.interfaces)
+        await self.serving.check_keepalived(wanted)
+        await self.udp.load(*self._record.rules(wanted))
 
     @contextlib.asynccontextmanager
     async def _way_back(self, wanted: InForce) -> AsyncIterator[None]:
@@ -382,54 +358,37 @@ class Configuration:
 
     async def _restore(self, before: InForce, *, instead_of: InForce) -> None:
         try:
+            await self._follow_fence(before)
+            await self._fencing.guard(before.interfaces)
+            await self._follow_gate(before)
             if before.interfaces != instead_of.interfaces:
-                await self.interfaces.plug(before.interfaces)
+                await self.interfaces.plug(before.interfaces, instead_of.interfaces)
                 await self.interfaces.hand_back(before.interfaces)
-            await self.udp.load(*self._rules(before), fence=before.flags.fence)
+            await self.udp.load(*self._record.rules(before))
         except AgentError as exc:
             log.error("could not restore what was in force", extra=fields(bundle=before.number, reason=str(exc)))
-        if self.haproxy.pid is None and self._wants(HAPROXY, before):
-            self._revival.wake()
+        if self.serving.haproxy_state == "failed":
+            self.serving.wake()
         elif self._half_sent:
             await self._undo_commands(before)
 
     async def _undo_commands(self, before: InForce) -> None:
         """Back to the last file that was confirmed; where that is older than what ran, the drift says so."""
         drift = "runtime commands were taken in part"
-        self._remember(replace(before, unconfirmed=False, drift=drift))
+        self._record.keep(replace(before, unconfirmed=False, drift=drift))
         try:
-            await self._reload_haproxy()
+            await self.serving.reload_haproxy()
         except AgentError as exc:
             log.error("could not undo runtime commands", extra=fields(bundle=before.number, reason=str(exc)))
             return
         if not before.unconfirmed:
-            self._remember(before)
+            self._record.keep(before)
 
-    def _remember(self, in_force: InForce) -> None:
-        self._store.save(in_force)
-        self.in_force = in_force
 
-    # ---- staying alive
+def _leads_elsewhere(before: Sequence[Interface], after: Sequence[Interface]) -> bool:
+    """Whether cards or ways may be left over: VIPs that come and go leave nothing."""
+    return _ways(before) != _ways(after)
 
-    def _on_end(self) -> None:
-        """Called the moment the kernel says that haproxy or keepalived ended."""
-        self._tell_keepalived(self.in_force)
-        self._revival.wake()
 
-    def _is_missing(self) -> bool:
-        return "failed" in (self.haproxy_state, self.keepalived_state)
-
-    async def _revive(self) -> None:
-        async with self._lock:
-            await self._revive_once()
-        self._news.set()
-
-    async def _revive_once(self) -> None:
-        if self.haproxy_state == "failed":
-            try:
-                await self._before_new_worker()
-                await self.haproxy.start()
-                log.warning("haproxy ended and was started again", extra=fields(pid=self.haproxy.pid))
-            except AgentError as exc:
-                log.error("haproxy does not start", extra=fields(reason=str(exc)))
-        await self._follow_keepalived(self.in_force)
+def _ways(cards: Sequence[Interface]) -> set[Interface]:
+    return {replace(card, vips=(), floating=(), partners=(), routed=()) for card in cards}

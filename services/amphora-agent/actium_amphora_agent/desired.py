@@ -47,6 +47,14 @@ class Interface:
     gateway: str | None = None
     metric: int = 0
     routes: tuple[Route, ...] = ()
+    floating: tuple[str, ...] = ()
+    """VIPs that keepalived gives to this card and takes away; nobody else does."""
+
+    partners: tuple[str, ...] = ()
+    """Whose VRRP and peers' protocol is heard, on a card with floating VIPs."""
+
+    routed: tuple[str, ...] = ()
+    """VIPs that a router leads to whoever has the addresses above: on no card, so that nobody is told where they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +92,10 @@ class InForce:
     flags: Flags = Flags()
     unconfirmed: bool = False
     drift: str | None = None
+
+
+def order_of(in_force: InForce) -> tuple[int, int]:
+    return in_force.epoch, in_force.number
 
 
 def is_same(bundle: Bundle, in_force: InForce) -> bool:
@@ -165,6 +177,9 @@ def interface(value: Any, where: str = "") -> Interface:
         gateway=None if gateway is None else _address(gateway, f"{where}gateway", otherwise=" or null"),
         metric=_integer(value, "metric", where, least=0, most=2**31),
         routes=_routes(value.get("routes", ()), where),
+        floating=_prefixes({"floating": (), **value}, "floating", where),
+        partners=_addresses(value.get("partners", ()), f"{where}partners"),
+        routed=_prefixes({"routed": (), **value}, "routed", where),
     )
 
 
@@ -177,9 +192,7 @@ def _routes(value: Any, where: str) -> tuple[Route, ...]:
 def _route(value: Any, where: str) -> Route:
     if not isinstance(value, dict):
         raise Invalid(f"{where.rstrip('.')} must be a map, not {type(value).__name__}")
-    gateway, sources = value.get("gateway"), value.get("sources", ())
-    if not isinstance(sources, list | tuple):
-        raise Invalid(f"{where}sources must be a list of addresses, not {type(sources).__name__}")
+    gateway = value.get("gateway")
     try:
         behind = str(ipaddress.ip_network(str(value.get("range"))))
     except (ValueError, TypeError) as exc:
@@ -188,7 +201,7 @@ def _route(value: Any, where: str) -> Route:
         table=_integer(value, "table", where, least=FIRST_TABLE, most=LAST_TABLE),
         range=behind,
         gateway=None if gateway is None else _address(gateway, f"{where}gateway", otherwise=" or null"),
-        sources=tuple(_address(source, f"{where}sources") for source in sources),
+        sources=_addresses(value.get("sources", ()), f"{where}sources"),
     )
 
 
@@ -200,6 +213,12 @@ def _prefixes(fields: Mapping[str, Any], name: str, where: str) -> tuple[str, ..
         return tuple(ipaddress.ip_interface(value).with_prefixlen for value in values)
     except ValueError as exc:
         raise Invalid(f"{where}{name}: {exc}") from exc
+
+
+def _addresses(values: Any, field: str) -> tuple[str, ...]:
+    if not isinstance(values, list | tuple):
+        raise Invalid(f"{field} must be a list of addresses, not {type(values).__name__}")
+    return tuple(_address(value, field) for value in values)
 
 
 def _address(value: Any, field: str, *, otherwise: str = "") -> str:

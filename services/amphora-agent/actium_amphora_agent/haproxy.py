@@ -93,9 +93,9 @@ class Haproxy:
         if finished.code != 0:
             raise Refused(trim(finished.output))
 
-    async def start(self) -> None:
+    async def start(self, states: bytes = NOTHING) -> None:
         """
-        Start it and return when it serves.
+        Start it and return when it serves; `states` as for `reload`.
 
         Raises:
             Refused: it ended at once; its own words.
@@ -103,7 +103,7 @@ class Haproxy:
         """
         self._daemon.kill_strays()
         self.generation += 1
-        write_atomically(self._states, NOTHING)  # what an earlier life knew of members is long past
+        write_atomically(self._states, states)
         self._daemon.start()
         try:
             async with asyncio.timeout(SERVING_DEADLINE_S):

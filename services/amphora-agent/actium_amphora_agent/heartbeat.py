@@ -6,12 +6,13 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from actium_amphora_agent import edges
 from actium_amphora_agent.configuration import Configuration
+from actium_amphora_agent.credentials import Credentials
 from actium_amphora_agent.logs import fields
 from actium_amphora_agent.sampling import Sampler, resident_bytes
 from actium_amphora_agent.settings import Settings
@@ -32,8 +33,9 @@ _DRIFT_CHARACTERS = 1_000
 class Sender:
     """Signs and sends to every relay; a relay that is away is told of once, not each second."""
 
-    def __init__(self, settings: Settings, identity: Identity) -> None:
+    def __init__(self, settings: Settings, identity: Identity, credentials: Credentials) -> None:
         self._settings = settings
+        self._credentials = credentials
         self._identity = identity
         self._sockets = {relay: _socket_for(relay[0]) for relay in settings.relays}
         self._unreachable: set[tuple[str, int]] = set()
@@ -41,14 +43,14 @@ class Sender:
     def send(self, kind: Kind, body: Mapping[str, Any]) -> None:
         heartbeat = Heartbeat(
             amphora_id=self._settings.amphora_id,
-            key_version=self._settings.heartbeat_key_version,
+            key_version=self._credentials.heartbeat_key_version,
             boot_id=self._identity.boot_id,
             counter=self._identity.next_counter(),
             at=time.time(),
             kind=kind,
             body=body,
         )
-        datagram = pack(heartbeat, self._settings.heartbeat_key)
+        datagram = pack(heartbeat, self._credentials.heartbeat_key)
         for relay, sender in self._sockets.items():
             self._send_to(relay, sender, datagram)
 
@@ -89,8 +91,8 @@ class Beats:
         while True:
             for body in split(await self._body()):
                 self._sender.send("beat", body)
-            self._configuration.haproxy.bound_output()
-            self._configuration.keepalived.bound_output()
+            self._configuration.serving.haproxy.bound_output()
+            self._configuration.serving.keepalived.bound_output()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._interval_s):
                     await self._news.wait()
@@ -98,14 +100,15 @@ class Beats:
             self._news.clear()
 
     async def _body(self) -> dict[str, Any]:
-        configuration, in_force = self._configuration, self._configuration.in_force
+        serving, in_force = self._configuration.serving, self._configuration.in_force
         sample = await self._sampler.sample()
-        pids = [pid for pid in (os.getpid(), configuration.haproxy.pid, self._sampler.worker) if pid]
+        pids = [pid for pid in (os.getpid(), serving.haproxy.pid, self._sampler.worker) if pid]
         return {
             "bundle": in_force.number,
+            "epoch": in_force.epoch,
             "digest": in_force.digest,
-            "role": configuration.role,
-            "haproxy": configuration.haproxy_state,
+            "role": serving.role,
+            "haproxy": serving.haproxy_state,
             "drift": in_force.drift and in_force.drift[:_DRIFT_CHARACTERS],
             "listeners": sample.listeners,
             "pools": sample.pools,
@@ -115,12 +118,13 @@ class Beats:
 
 
 class Edges:
-    """Listens where haproxy logs, and passes changes on within a few milliseconds."""
+    """Listens where haproxy logs, and passes changes on within a few milliseconds; `on_member` is called for a member's."""
 
-    def __init__(self, path: Path, sender: Sender, sampler: Sampler) -> None:
+    def __init__(self, path: Path, sender: Sender, sampler: Sampler, *, on_member: Callable[[], None]) -> None:
         self._path = path
         self._sender = sender
         self._sampler = sampler
+        self._on_member = on_member
         self._waiting: list[dict[str, str]] = []
         self._socket: socket.socket | None = None
 
@@ -144,6 +148,8 @@ class Edges:
                 line = self._socket.recv(65536).decode(errors="replace")
                 if edge := edges.parse(line):
                     self.add(edge)
+                    if edge["kind"] == "member":
+                        self._on_member()
 
     def add(self, edge: dict[str, str]) -> None:
         if not self._waiting:

@@ -11,7 +11,6 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import h11
@@ -59,15 +58,6 @@ class Refusals:
     handshakes: int = 0
 
 
-def server_context(certificate: Path, authority: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(authority)
-    context.load_cert_chain(certificate)
-    return context
-
-
 class Server:
     def __init__(self, context: ssl.SSLContext, handle: Callable[[Request], Awaitable[Response]]) -> None:
         self._context = context
@@ -77,6 +67,10 @@ class Server:
         self._connections: set[asyncio.Task[None]] = set()
         self._complained_at = float("-inf")
         self.refused = Refusals()
+
+    def show(self, context: ssl.SSLContext) -> None:
+        """Another certificate, and other authorities, from the next connection on."""
+        self._context = context
 
     def open(self, address: str, port: int) -> None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET

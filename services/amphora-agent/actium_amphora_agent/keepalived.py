@@ -1,10 +1,14 @@
 """
 keepalived: check, start, reload, adopt, stop; its role from the notify pipe, haproxy's health to it by the track file.
 
-Never `track_process`: a network namespace other than the first has no process events, and nothing would ever fail over.
+Never `track_process`: a network namespace other than the first has no process events, and nothing would ever fail over. Never
+`vrrp_rt_priority`: where that sets a limit on real time it cannot lift (no CAP_SYS_RESOURCE), the next reload leaves it none at
+all, and the kernel kills it. So it is born with its priority, and with a limit that only an endless loop meets.
 """
 
 import asyncio
+import contextlib
+import logging
 import os
 import re
 import signal
@@ -12,12 +16,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 from actium_amphora_agent.errors import Refused
+from actium_amphora_agent.logs import fields
 from actium_amphora_agent.processes import Daemon, run
 from actium_amphora_agent.store import write_atomically
+
+log = logging.getLogger(__name__)
 
 _DEADLINE_S = 3.0
 _ROLE = re.compile(r'^INSTANCE "[^"]*" (MASTER|BACKUP|FAULT)\b', re.MULTILINE)
 _HEALTHY, _FAILED = b"0\n", b"1\n"
+_REAL_TIME = ("prlimit", "--rttime=1000000", "chrt", "--rr", "40")
+REAL_TIME, SHARED_TIME = "realtime", "shared"
+"""What it is called by, for lines of its file that hold only with the one or the other."""
+
+_LEAVING_S = 0.2
+"""How long the rest of a keepalived whose first process was killed may take to give its VIPs up in good order."""
+
+_POLL_S = 0.01
 
 
 class Keepalived:
@@ -33,13 +48,12 @@ class Keepalived:
         configuration = str(root / "keepalived.conf")
         pid_files = [f"--{option}={root}/{option}.pid" for option in ("pid", "vrrp_pid", "checkers_pid", "bfd_pid")]
         self._pid_files = [root / f"{option}.pid" for option in ("pid", "vrrp_pid", "checkers_pid", "bfd_pid")]
-        self._namespace = f"--net={traffic_namespace}"
+        self._enter = ("nsenter", f"--net={traffic_namespace}")
+        self._argv = ("keepalived", "-n", "-l", "-P", "-f", configuration, *pid_files)
         self._daemon = Daemon(
-            ["nsenter", self._namespace, "keepalived", "-n", "-l", "-P", "-f", configuration, *pid_files],
-            marker=configuration,
-            output=root / "keepalived.out",
-            on_end=on_end,
+            (*self._enter, *self._argv), marker=configuration, output=root / "keepalived.out", on_end=on_end
         )
+        self._timing: str | None = None
 
     @property
     def pid(self) -> int | None:
@@ -75,16 +89,34 @@ class Keepalived:
         Raises:
             Refused: keepalived's own words.
         """
-        argv = ["nsenter", self._namespace, "keepalived", "-t", "-l", "-f", str(configuration)]
+        argv = [*self._enter, "keepalived", "-t", "-l", "-i", await self._prove_timing(), "-f", str(configuration)]
         finished = await run(argv, deadline_s=_DEADLINE_S)
         if finished.code != 0:
             raise Refused(f"keepalived.conf: {finished.output[:4_000]}")
 
-    def start(self) -> None:
-        self._daemon.kill_strays()
+    async def start(self) -> None:
+        """No other may run: see `clear`."""
+        timing = await self._prove_timing()
         for path in (*self._pid_files, self._kept_role):
             path.unlink(missing_ok=True)  # a stale pid file whose number lives again would stop it
-        self._daemon.start()
+        real_time = _REAL_TIME if timing == REAL_TIME else ()
+        self._daemon.start((*self._enter, *real_time, *self._argv, "-i", timing))
+
+    async def clear(self) -> None:
+        """See to it that nothing of an earlier one runs; what its first process left behind may say its farewell."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LEAVING_S):
+                while self._daemon.find():
+                    await asyncio.sleep(_POLL_S)
+        self._daemon.kill_strays()
+
+    async def _prove_timing(self) -> str:
+        """Whether the machine gives us real-time scheduling is seen by taking it."""
+        if self._timing is None:
+            finished = await run([*_REAL_TIME, "true"], deadline_s=_DEADLINE_S)
+            self._timing = REAL_TIME if finished.code == 0 else SHARED_TIME
+            log.info("scheduling of keepalived", extra=fields(timing=self._timing))
+        return self._timing
 
     def reload(self) -> None:
         self._daemon.signal(signal.SIGHUP)

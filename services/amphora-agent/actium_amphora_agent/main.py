@@ -10,10 +10,13 @@ from pathlib import Path
 from actium_amphora_agent import logs
 from actium_amphora_agent.api import Api
 from actium_amphora_agent.configuration import Configuration
+from actium_amphora_agent.credentials import Credentials
 from actium_amphora_agent.desired import PINGS
 from actium_amphora_agent.heartbeat import Beats, Edges, Sender
 from actium_amphora_agent.metrics import Metrics
+from actium_amphora_agent.notes import Notes
 from actium_amphora_agent.pings import Pings
+from actium_amphora_agent.pull import Puller
 from actium_amphora_agent.sampling import Sampler
 from actium_amphora_agent.settings import Settings, SettingsError, load
 from actium_amphora_agent.statistics import Sample
@@ -41,9 +44,12 @@ class Agent:
         news = asyncio.Event()
         self._store = Store(settings.root)
         identity = Identity(self._store)
-        self._sampler = Sampler(lambda: self._configuration.haproxy, self._sample_udp, self._store)
-        self._sender = Sender(settings, identity)
-        self._edges = Edges(settings.root / "haproxy-log.sock", self._sender, self._sampler)
+        self._sampler = Sampler(lambda: self._configuration.serving.haproxy, self._sample_udp, self._store)
+        credentials = Credentials(settings)
+        self._sender = Sender(settings, identity, credentials)
+        self._edges = Edges(
+            settings.root / "haproxy-log.sock", self._sender, self._sampler, on_member=self._note_verdicts
+        )
         self._configuration = Configuration(
             settings,
             self._store,
@@ -52,7 +58,13 @@ class Agent:
             on_edge=self._edges.add,
         )
         self._beats = Beats(settings, self._sender, self._sampler, self._configuration, news=news)
-        self._api = Api(settings, identity, self._configuration, self._sampler)
+        self._notes = Notes(settings, credentials, self._store, on_note=self._ask_compute)
+        self._api = Api(
+            settings, identity, self._configuration, self._sampler, credentials=credentials, notes=self._notes
+        )
+        self._puller = Puller(
+            settings, credentials, self._configuration, self._store, take_credentials=self._api.take_credentials
+        )
         self._metrics = Metrics(settings.root / "metrics.sock", settings.root / "exporter.sock")
         self._pings = Pings(settings.root / "ping.sock", Traffic(settings.traffic_namespace), self._ping_targets)
 
@@ -63,25 +75,33 @@ class Agent:
         await self._pings.open()  # before haproxy may be started, which asks at once
         await self._configuration.start()
         self._api.open()
+        await self._notes.open()
         gc.collect()
         gc.freeze()
-        beating = asyncio.create_task(self._beats.run())
-        stopping = asyncio.create_task(until.wait())
-        done, _ = await asyncio.wait((beating, stopping), return_when=asyncio.FIRST_COMPLETED)
-        beating.cancel()
-        stopping.cancel()
+        tasks = [asyncio.create_task(each) for each in (self._beats.run(), self._puller.run(), until.wait())]
+        done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
         await self._stop()
         for task in done:
             task.result()
 
-    def _sample_udp(self) -> Sample:
-        return self._configuration.udp.sample()
+    def _note_verdicts(self) -> None:
+        self._configuration.serving.verdicts.note()
+
+    def _ask_compute(self) -> None:
+        self._puller.ask()
+
+    async def _sample_udp(self) -> Sample:
+        return await self._configuration.udp.sample()
 
     def _ping_targets(self) -> tuple[str, bytes]:
         folder = self._configuration.in_force.folder
         return folder, self._store.content(folder, PINGS)
 
     async def _stop(self) -> None:
+        self._notes.close()
         await self._api.close()
         await self._configuration.stop()
         await self._pings.close()

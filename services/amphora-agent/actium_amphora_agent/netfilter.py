@@ -1,5 +1,6 @@
 """
-The kernel's flows and counters, asked over netlink: a spawned tool would cost ten milliseconds each time.
+The kernel's flows and counters, asked over netlink: a spawned tool would cost ten milliseconds each time. Everything here waits
+for the kernel, so what may take long is called from a thread.
 
 Flows are told apart by their marks, counters by their names; what either means is `balancing`'s to know.
 """
@@ -9,6 +10,7 @@ import socket
 import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,15 +23,15 @@ _GET_FLOWS, _DELETE_FLOWS, _GET_OBJECTS = _FLOWS | 1, _FLOWS | 2, _TABLES | 19
 _REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
 _ERROR, _DONE = 2, 3
 _INET = 1
-_FLOW_MARK, _FLOW_MARK_MASK = 8, 21
+_FLOW_ORIGINAL, _FLOW_MARK, _FLOW_ID, _FLOW_ZONE, _FLOW_MARK_MASK = 1, 8, 12, 18, 21
 _OBJECT_TABLE, _OBJECT_NAME, _OBJECT_DATA = 1, 2, 4
 _COUNTER_BYTES, _COUNTER_PACKETS = 1, 2
-_NESTED_BITS = 0xC000
+_NESTED, _NESTED_BITS = 0x8000, 0xC000
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
 _FAMILY = struct.Struct("=BBH")
 _NUMBER, _LONG = struct.Struct(">I"), struct.Struct(">Q")
-_WHOLE_MARK = 0xFFFF_FFFF
+_WHOLE_MARK = b"\xff" * 4
 _BUFFER_BYTES = 256 * 1024
 _ANSWER_DEADLINE_S = 2.0
 """The kernel answers within the call; this is for a kernel that never would."""
@@ -52,7 +54,9 @@ class FlowsAndCounters(Protocol):
         """How many flows carry each mark."""
         ...
 
-    def forget_flows(self, mark: int) -> None: ...
+    def forget_flows(self, marks: AbstractSet[int]) -> None:
+        """Forget every flow that carries one of these marks."""
+        ...
 
 
 class Netfilter:
@@ -71,7 +75,7 @@ class Netfilter:
     def counters(self, table: str) -> Mapping[str, Count]:
         found = {}
         for body in self._ask(_GET_OBJECTS, _DUMP, _attribute(_OBJECT_TABLE, table.encode() + b"\0"), family=_INET):
-            fields = dict(_attributes(body))
+            fields = dict(_attributes(body[_FAMILY.size :]))
             data = dict(_attributes(fields.get(_OBJECT_DATA, b"")))
             if _COUNTER_BYTES in data and _COUNTER_PACKETS in data:
                 name = fields[_OBJECT_NAME].rstrip(b"\0").decode()
@@ -80,19 +84,32 @@ class Netfilter:
 
     def flows(self) -> Mapping[int, int]:
         marks: Counter[int] = Counter()
-        for body in self._ask(_GET_FLOWS, _DUMP):
-            mark = next((value for kind, value in _attributes(body) if kind == _FLOW_MARK), None)
-            if mark is not None and (number := _NUMBER.unpack(mark)[0]):
-                marks[number] += 1
+        for _, fields in self._dump():
+            if mark := _mark(fields):
+                marks[mark] += 1
         return marks
 
-    def forget_flows(self, mark: int) -> None:
-        wanted = _attribute(_FLOW_MARK, _NUMBER.pack(mark)) + _attribute(_FLOW_MARK_MASK, _NUMBER.pack(_WHOLE_MARK))
-        for _ in self._ask(_DELETE_FLOWS, _ACK, wanted):
+    def forget_flows(self, marks: AbstractSet[int]) -> None:
+        """For one mark the kernel looks through its flows by itself; for many we do, once, instead of once for each."""
+        if len(marks) == 1:
+            (mark,) = marks
+            self._delete(_attribute(_FLOW_MARK, _NUMBER.pack(mark)) + _attribute(_FLOW_MARK_MASK, _WHOLE_MARK))
+        elif marks:
+            # All are found before the first is deleted: there is one socket, and one question at a time.
+            for family, fields in [item for item in self._dump() if _mark(item[1]) in marks]:
+                told = b"".join(_attribute(kind | _NESTED, fields[kind]) for kind in (_FLOW_ORIGINAL,))
+                zone = _attribute(_FLOW_ZONE, fields[_FLOW_ZONE]) if _FLOW_ZONE in fields else b""
+                self._delete(told + zone + _attribute(_FLOW_ID, fields[_FLOW_ID]), family=family)
+
+    def _dump(self) -> Iterator[tuple[int, dict[int, bytes]]]:
+        return ((body[0], dict(_attributes(body[_FAMILY.size :]))) for body in self._ask(_GET_FLOWS, _DUMP))
+
+    def _delete(self, what: bytes, *, family: int = 0) -> None:
+        for _ in self._ask(_DELETE_FLOWS, _ACK, what, family=family):
             pass
 
     def _ask(self, kind: int, flags: int, attributes: bytes = b"", *, family: int = 0) -> Iterator[bytes]:
-        """The bodies of all messages of the answer, behind their family header."""
+        """The bodies of all messages of the answer; each begins with its family header."""
         if self._socket is None:
             self._socket = self._traffic.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
             self._socket.settimeout(_ANSWER_DEADLINE_S)
@@ -117,7 +134,11 @@ class Netfilter:
                 if kind in (_DONE, _ERROR):
                     _raise_error(body)
                     return
-                yield bytes(body[_FAMILY.size :])
+                yield bytes(body)
+
+
+def _mark(flow: Mapping[int, bytes]) -> int:
+    return int(_NUMBER.unpack(flow[_FLOW_MARK])[0]) if _FLOW_MARK in flow else 0
 
 
 def _raise_error(body: memoryview) -> None:

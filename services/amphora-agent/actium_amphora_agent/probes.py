@@ -1,5 +1,5 @@
 """
-One look at a member of a UDP pool, from the traffic namespace: by TCP, HTTP or UDP. What haproxy balances it checks itself, but for pings.
+One look at a member of a UDP pool, from the traffic namespace: by TCP, HTTP or UDP. What haproxy balances it checks itself.
 """
 
 import asyncio
@@ -18,7 +18,6 @@ _RECEIVE_ERRORS = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (so
 """With it a connected UDP socket hears of an unreachable host too, not only of a closed port."""
 
 _STATUS_LINE_BYTES = 4096
-_ECHO_REQUESTS = {socket.AF_INET: 8, socket.AF_INET6: 128}
 
 
 class Failed(Exception):  # noqa: N818 - read as a sentence where it is raised
@@ -117,25 +116,6 @@ class Probes:
         """Nobody will ask for this check again."""
         if link := self._lingering.pop(check, None):
             link.close()
-
-    async def ping(self, address: str, *, interface: str | None, timeout_s: float) -> None:
-        """
-        Ask for an echo, for whatever haproxy balances: it cannot ping.
-
-        Raises:
-            TimeoutError, OSError, Trouble: there was none.
-        """
-        family = _family(address)
-        protocol = socket.IPPROTO_ICMPV6 if family == socket.AF_INET6 else socket.IPPROTO_ICMP
-        with self._traffic.socket(family, socket.SOCK_DGRAM, protocol) as link:
-            _bind(link, interface)
-            link.connect((address, 0))
-            # The kernel puts in its own identifier and checksum, and hands over only answers to them.
-            payload = os.urandom(16)
-            link.send(struct.pack(">BBHHH", _ECHO_REQUESTS[family], 0, 0, 0, 1) + payload)
-            async with asyncio.timeout(timeout_s):
-                while not (await asyncio.get_running_loop().sock_recv(link, 256)).endswith(payload):
-                    pass
 
     def _socket(self, check: Check, kind: int) -> socket.socket:
         link = self._traffic.socket(_family(check.address), kind)

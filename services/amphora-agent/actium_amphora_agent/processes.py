@@ -1,6 +1,7 @@
 """Other programs: run one to its end with a deadline, or keep one running beyond the agent's own life. Knows none by name."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -117,9 +118,12 @@ class Daemon:
 
     def find(self) -> list[int]:
         """Every process with the marker whose parent has it not."""
-        running = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
-        pids = {pid for pid in running if self._is_ours(pid)}
+        pids = self._family()
         return sorted(pid for pid in pids if _parent(pid) not in pids)
+
+    def _family(self) -> set[int]:
+        running = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
+        return {pid for pid in running if self._is_ours(pid)}
 
     def _is_ours(self, pid: int) -> bool:
         try:
@@ -130,12 +134,12 @@ class Daemon:
     def adopt(self, pid: int) -> None:
         self._watch(pid)
 
-    def start(self) -> None:
-        """Start it in a session of its own, so that it outlives the agent."""
+    def start(self, argv: Sequence[str] | None = None) -> None:
+        """Start it in a session of its own, so that it outlives the agent; `argv` where it is to be another way this time."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
         output, nothing = os.open(self._output, flags, 0o600), os.open(os.devnull, os.O_RDONLY)
         try:
-            pid = _spawn(self._argv, stdin=nothing, output=output, own_session=True)
+            pid = _spawn(argv or self._argv, stdin=nothing, output=output, own_session=True)
         finally:
             os.close(output)
             os.close(nothing)
@@ -172,9 +176,10 @@ class Daemon:
 
     def kill_strays(self) -> None:
         """What an earlier life left behind would share the ports and serve an old configuration."""
-        for pid in self.find():
-            if pid != self.pid:
-                os.kill(pid, signal.SIGKILL)
+        for pid in self._family():
+            if self.pid is None or self.pid not in (pid, _parent(pid)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     def _watch(self, pid: int) -> None:
         self.pid, self._pid_fd = pid, os.pidfd_open(pid)

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -26,7 +26,7 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 class Sampler:
     """`udp` gives what the kernel serves; neither it nor haproxy knows of the other's listeners and pools."""
 
-    def __init__(self, haproxy: Callable[[], Haproxy], udp: Callable[[], Sample], store: Store) -> None:
+    def __init__(self, haproxy: Callable[[], Haproxy], udp: Callable[[], Awaitable[Sample]], store: Store) -> None:
         self._haproxy = haproxy
         self._udp = udp
         self._store = store
@@ -43,7 +43,7 @@ class Sampler:
 
     async def sample(self) -> Sample:
         """Listeners with totals, pools with members; of haproxy's none where it does not answer."""
-        ours, kernels = await self._sample_haproxy(), self._udp()
+        ours, kernels = await self._sample_haproxy(), await self._udp()
         return Sample({**ours.listeners, **kernels.listeners}, {**ours.pools, **kernels.pools})
 
     async def _sample_haproxy(self) -> Sample:

@@ -25,6 +25,8 @@ class Settings:
     heartbeat_key_version: int
     heartbeat_key: bytes = field(repr=False)
     config: Path
+    gateways: tuple[tuple[str, int], ...] = ()
+    credentials_edition: int = 0
     root: Path = Path("/run/amphora")
     traffic_namespace: Path = Path("/run/netns/traffic")
 
@@ -40,11 +42,13 @@ def load(config: Path) -> Settings:
         amphora_id=_get(fields, "amphora_id", str),
         listen_address=_address(_get(fields, "listen_address", str), "listen_address"),
         listen_port=_port(_get(fields, "listen_port", int), "listen_port"),
-        relays=tuple(_relay(relay, index) for index, relay in enumerate(_get(fields, "relays", list))),
+        relays=_endpoints(fields, "relays"),
         heartbeat_interval_s=_interval(fields),
         heartbeat_key_version=_get(fields, "heartbeat_key_version", int),
         heartbeat_key=key,
         config=config,
+        gateways=_endpoints({"gateways": [], **fields}, "gateways"),
+        credentials_edition=_get({"credentials_edition": 0, **fields}, "credentials_edition", int),
     )
 
 
@@ -85,8 +89,11 @@ def _port(value: Any, name: str) -> int:
     return value
 
 
-def _relay(value: Any, index: int) -> tuple[str, int]:
-    name = f"relays[{index}]"
+def _endpoints(fields: dict[str, Any], name: str) -> tuple[tuple[str, int], ...]:
+    return tuple(_endpoint(value, f"{name}[{index}]") for index, value in enumerate(_get(fields, name, list)))
+
+
+def _endpoint(value: Any, name: str) -> tuple[str, int]:
     if not isinstance(value, list) or len(value) != 2:
         raise SettingsError(f"amphora.json: {name} must be [address, port], not {value!r}")
     return _address(value[0], name), _port(value[1], name)

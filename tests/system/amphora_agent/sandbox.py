@@ -131,7 +131,7 @@ def build_image(folder: Path) -> Path:
     packages = [agent / "actium_amphora_agent", *(Path(str(m.__file__)).parent for m in (msgpack, h11))]
     for package in packages:
         shutil.copytree(package, lib / package.name, ignore=shutil.ignore_patterns("__pycache__", "tests"))
-    for name in ("__init__.py", "heartbeat.py"):
+    for name in ("__init__.py", "heartbeat.py", "notes.py"):
         shutil.copy(ROOT / "shared/actium_shared" / name, lib / "actium_shared" / name)
     subprocess.run([sys.executable, "-m", "compileall", "-q", str(lib)], check=True)
     return folder
@@ -272,21 +272,34 @@ class Sandbox:
     amphora_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     key: bytes = field(default_factory=lambda: os.urandom(32))
     interval_s: float = 0.2
+    fabric: str = ""
+    """Another amphora's, to stand beside it."""
+
+    number: int = 0
+    """What makes its cards others than those of its neighbours."""
 
     def __post_init__(self) -> None:
         self.namespace = f"amphora-{self.amphora_id}"
         self.traffic = f"{self.namespace}-traffic"
-        self.fabric = f"fabric-{self.amphora_id}"
+        self._namespaces = [self.namespace, self.traffic]
         self.folder.mkdir()
         self._process: subprocess.Popen[bytes] | None = None
         self._cards = 0
-        for namespace in (self.namespace, self.traffic, self.fabric):
+        self.ports: list[str] = []
+        for namespace in self._namespaces:
             ip("netns", "add", namespace)
-        for namespace in (self.namespace, self.fabric):
-            ip("-n", namespace, "link", "set", "lo", "up")
-        self.network("public", "203.0.113.1/24")
+        ip("-n", self.namespace, "link", "set", "lo", "up")
+        if not self.fabric:
+            self._build_fabric()
         self._write_config()
         self.relay = Relay(self.namespace, self.key)
+
+    def _build_fabric(self) -> None:
+        self.fabric = f"fabric-{self.amphora_id}"
+        self._namespaces.append(self.fabric)
+        ip("netns", "add", self.fabric)
+        ip("-n", self.fabric, "link", "set", "lo", "up")
+        self.network("public", "203.0.113.1/24")
 
     def network(self, name: str, *addresses: str) -> None:
         ip("-n", self.fabric, "link", "add", name, "type", "bridge")
@@ -297,8 +310,9 @@ class Sandbox:
     def plug(self, network: str) -> str:
         """A card in the management namespace, as compute plugs it; its MAC."""
         self._cards += 1
-        mac = f"fa:16:3e:00:00:{self._cards:02x}"
-        port, card = f"port{self._cards}", f"eth{self._cards}"
+        mac = f"fa:16:3e:00:{self.number:02x}:{self._cards:02x}"
+        port, card = f"port{self.number}-{self._cards}", f"eth{self._cards}"
+        self.ports.append(port)
         peer = ("peer", "name", card, "netns", self.namespace, "address", mac)
         ip("-n", self.fabric, "link", "add", port, "type", "veth", *peer)
         ip("-n", self.fabric, "link", "set", port, "master", network, "up")
@@ -376,6 +390,21 @@ class Sandbox:
         self._process.wait(10)
         self._process = None
 
+    def vanish(self) -> None:
+        """Without a word: its cables are cut, then everything in it is killed."""
+        for port in self.ports:
+            ip("-n", self.fabric, "link", "set", port, "down")
+        assert self._process
+        self._process.kill()
+        self._process.wait(10)
+        self._process = None
+
+    def come_back(self) -> None:
+        """As a new machine, that knows nothing, with its cables plugged in."""
+        self.start()
+        for port in self.ports:
+            ip("-n", self.fabric, "link", "set", port, "up")
+
     def log(self) -> str:
         return (self.folder / "log").read_text()
 
@@ -396,7 +425,7 @@ class Sandbox:
         if self._process:
             self._process.kill()
             self._process.wait(10)
-        for namespace in (self.namespace, self.traffic, self.fabric):
+        for namespace in self._namespaces:
             ip("netns", "del", namespace)
 
 

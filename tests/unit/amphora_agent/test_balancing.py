@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from actium_amphora_agent.balancing import SLOTS, Branch, Spec, Target, choosable, parse, picks, pools
 from actium_amphora_agent.errors import Invalid
-from actium_amphora_agent.fencing import transaction
+from actium_amphora_agent.table import stranger_in, transaction
 
 POOL = "pool"
 
@@ -117,7 +117,7 @@ def test_what_is_not_as_compute_renders_it_is_refused(change: dict[str, Any]) ->
 def test_a_transaction_deletes_what_is_declared_no_more_after_what_holds_on_to_it() -> None:
     rules = "add table inet actium_udp\nadd chain inet actium_udp kept { type x }\nadd map inet actium_udp alive-b { type y }\n"
     present = [("chain", "kept"), ("counter", "in-a"), ("chain", "to-a"), ("map", "alive-a"), ("map", "alive-b")]
-    lines = transaction(rules, "picks\n", fence=False, present=present).splitlines()
+    lines = transaction(rules, "picks\n", present=present).splitlines()
     wanted = [
         "flush table inet actium_udp",
         "flush map inet actium_udp alive-a",
@@ -132,6 +132,23 @@ def test_a_transaction_deletes_what_is_declared_no_more_after_what_holds_on_to_i
 
 
 def test_without_rules_the_table_goes() -> None:
-    lines = transaction("", "", fence=True, present=()).splitlines()
-    assert lines[-1] == "delete table inet actium_udp"
-    assert "table inet actium_fence {" in lines
+    assert transaction("", "", present=()).splitlines()[-1] == "delete table inet actium_udp"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "add rule inet actium_udp c accept; flush ruleset",
+        "add rule inet actium_udp c vmap { 1 : accept } ; flush ruleset",
+        'add rule inet actium_udp c comment "{" ; flush ruleset }',
+        "add map inet actium_udp m { type mark : verdict; } ; add table ip x",
+        "add table inet actium_udp # {",
+        "add table ip other",
+        "flush ruleset",
+        "add rule inet actium_udp c \\",
+    ],
+)
+def test_a_line_that_does_more_than_to_add_something_is_found(line: str) -> None:
+    good = "add table inet actium_udp\nadd map inet actium_udp m { type mark : verdict; }\n"
+    assert stranger_in(good) is None
+    assert stranger_in(good + line + "\n") == line

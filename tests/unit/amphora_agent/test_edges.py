@@ -26,7 +26,7 @@ class Sampling:
 
 async def test_however_long_the_reasons_every_edge_leaves_and_so_does_the_next_one(tmp_path):
     wire = Wire()
-    edges = Edges(tmp_path / "log", wire, Sampling())  # type: ignore[arg-type]
+    edges = Edges(tmp_path / "log", wire, Sampling(), on_member=lambda: None)  # type: ignore[arg-type]
     edges.open()
     haproxy = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     haproxy.setblocking(False)

@@ -1,16 +1,21 @@
 """The plan for network cards: what is wanted, what the kernel shows, hence which lines for `ip`."""
 
 import json
+from dataclasses import replace
 
-from actium_amphora_agent.desired import Interface
-from actium_amphora_agent.interfaces import (
+from actium_amphora_agent.cards import (
     Link,
+    floating_on,
     parse_links,
     plan_addresses,
+    plan_loopback,
     plan_moves,
     plan_name_clashes,
     plan_returns,
+    plan_sweep,
 )
+from actium_amphora_agent.desired import Interface, Route
+from actium_amphora_agent.routing import Way
 
 MAC, OTHER = "fa:16:3e:00:00:01", "fa:16:3e:00:00:02"
 VIP0 = Interface(
@@ -29,7 +34,7 @@ DONE = Link(
     is_up=True,
     plugged_as="eth1",
     addresses=(("203.0.113.20/24", 10), ("203.0.113.10/32", 0)),
-    gateways=(("203.0.113.1", 10),),
+    routes=((Way("0.0.0.0/0", "203.0.113.1"), 10),),
 )
 
 
@@ -47,21 +52,59 @@ def test_new_card_gets_everything():
         "link set dev vip0 mtu 1400 up",
         "address replace 203.0.113.20/24 dev vip0 metric 10",
         "address replace 203.0.113.10/32 dev vip0",
-        "route replace default via 203.0.113.1 dev vip0 metric 10 onlink",
+        "route replace 0.0.0.0/0 via 203.0.113.1 dev vip0 metric 10 onlink",
     ]
 
 
 def test_card_that_is_right_keeps_all_and_only_its_route_is_repeated():
-    assert plan_addresses([VIP0], [DONE]) == ["route replace default via 203.0.113.1 dev vip0 metric 10 onlink"]
+    assert plan_addresses([VIP0], [DONE]) == ["route replace 0.0.0.0/0 via 203.0.113.1 dev vip0 metric 10 onlink"]
 
 
-def test_surplus_addresses_and_routes_go_but_link_local_stays():
+def test_surplus_addresses_go_but_link_local_stays() -> None:
     carried = (*DONE.addresses, ("198.51.100.1/24", 0), ("fe80::1/64", 0))
-    link = Link(mac=MAC, name="vip0", mtu=1400, is_up=True, addresses=carried, gateways=(("203.0.113.254", 10),))
-    lines = plan_addresses([VIP0], [link])
+    lines = plan_addresses([VIP0], [replace(DONE, addresses=carried)])
     assert lines[0] == "address del 198.51.100.1/24 dev vip0"
-    assert "route del default via 203.0.113.254 dev vip0 metric 10" in lines
     assert not any("fe80" in line for line in lines)
+
+
+def test_what_floats_is_keepalived_s_to_give_and_to_take() -> None:
+    pair = replace(VIP0, vips=(), floating=("203.0.113.10/32",))
+    assert plan_addresses([pair], [DONE]) == plan_addresses([VIP0], [DONE])
+    assert not any("203.0.113.10" in line for line in plan_addresses([pair], [Link(mac=MAC, name="vip0")]))
+    assert floating_on([pair], [DONE]) == ["address del 203.0.113.10/32 dev vip0"]
+    assert floating_on([pair], [replace(DONE, addresses=())]) == []
+
+
+def test_ways_that_nobody_names_any_more_are_forgotten() -> None:
+    wanted = replace(VIP0, routes=(Route(table=300, range="198.51.100.0/24"),))
+    ways = (
+        (Way("0.0.0.0/0", "203.0.113.1"), 10),
+        (Way("198.51.100.0/24"), 10),
+        (Way("198.51.100.0/24", table=300), 0),
+        (Way("0.0.0.0/0", "203.0.113.254"), 10),
+        (Way("192.0.2.0/24", table=301), 0),
+        (Way("198.51.100.0/24"), 99),
+    )
+    assert plan_sweep([wanted], [replace(DONE, routes=ways)]) == [
+        "route del 0.0.0.0/0 via 203.0.113.254 dev vip0 metric 10",
+        "route del 192.0.2.0/24 dev vip0 table 301 metric 0",
+        "route del 198.51.100.0/24 dev vip0 metric 99",
+    ]
+    assert plan_sweep([wanted], [replace(DONE, routes=ways[:3])]) == []
+
+
+def test_routed_vips_are_on_no_card_and_nothing_else_there_is_touched() -> None:
+    routed = replace(VIP0, routed=("203.0.113.10/32", "2001:db8::10/128"))
+    kept = (("127.0.0.1/8", 0), ("::1/128", 0), ("169.254.0.7/32", 0), ("fe80::7/128", 0))
+    loopback = Link(mac="00:00:00:00:00:00", name="lo", addresses=(*kept, ("203.0.113.9/32", 0)))
+    assert plan_loopback([routed], [DONE, loopback]) == [
+        "address del 203.0.113.9/32 dev lo",
+        "address replace 2001:db8::10/128 dev lo nodad preferred_lft 0",
+        "address replace 203.0.113.10/32 dev lo",
+    ]
+    full = replace(loopback, addresses=(*kept, *((vip, 0) for vip in routed.routed)))
+    assert plan_loopback([routed], [DONE, full]) == []
+    assert plan_loopback([], [replace(loopback, addresses=kept)]) == []
 
 
 def test_name_that_a_leaving_card_holds_is_freed_first():
@@ -90,7 +133,11 @@ def test_links_are_read_from_ips_arrays():
     arrays = [
         [lo, card | {"ifalias": "plugged-as:eth1"}],
         [{"ifname": "vip0", "addr_info": carried}],
-        [{"dst": "default", "gateway": "203.0.113.1", "dev": "vip0", "metric": 10}],
-        [],
+        [
+            {"dst": "default", "gateway": "203.0.113.1", "dev": "vip0", "metric": 10},
+            {"dst": "203.0.113.0/24", "dev": "vip0", "protocol": "kernel", "metric": 10},
+            {"type": "local", "dst": "203.0.113.10", "dev": "vip0", "table": "local"},
+        ],
     ]
-    assert parse_links("\n".join(map(json.dumps, arrays)) + "\n") == [DONE]
+    loopback, card = parse_links("\n".join(map(json.dumps, arrays)) + "\n")
+    assert (loopback.name, card) == ("lo", DONE)

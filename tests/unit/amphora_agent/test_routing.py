@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from actium_amphora_agent.desired import Interface, Route
-from actium_amphora_agent.neighbours import advertisement
-from actium_amphora_agent.routing import default_gateways, plan_routes, plan_rules
+from actium_amphora_agent.neighbours import advertisement, gratuitous_arp
+from actium_amphora_agent.routing import plan_routes, plan_rules
 
 FOUR = Route(table=300, range="203.0.113.0/24", gateway="203.0.113.1", sources=("203.0.113.10",))
 SIX = Route(table=301, range="2001:db8::/64", gateway="2001:db8::1", sources=("2001:db8::10",))
@@ -26,18 +26,21 @@ def shown(priority: int, source: str, table: int, mark: str = "") -> dict[str, A
 
 
 def test_a_range_of_the_cards_own_is_the_kernels_and_others_get_a_route() -> None:
-    assert plan_routes(CARD) == [
+    assert plan_routes(CARD)[2:] == [
         "route replace 203.0.113.0/24 dev vip0 table 300",
-        "route replace default via 203.0.113.1 dev vip0 table 300 onlink",
+        "route replace 0.0.0.0/0 via 203.0.113.1 dev vip0 table 300 onlink",
         "route replace 2001:db8::/64 dev vip0 metric 100",
         "route replace 2001:db8::/64 dev vip0 table 301",
-        "route replace default via 2001:db8::1 dev vip0 table 301 onlink",
+        "route replace ::/0 via 2001:db8::1 dev vip0 table 301 onlink",
     ]
 
 
 def test_each_family_has_one_way_to_everywhere_else() -> None:
-    assert default_gateways(CARD) == ["203.0.113.1", "2001:db8::1"]
-    assert default_gateways(replace(CARD, gateway=None, routes=())) == []
+    assert plan_routes(CARD)[:2] == [
+        "route replace 0.0.0.0/0 via 203.0.113.1 dev vip0 metric 100 onlink",
+        "route replace ::/0 via 2001:db8::1 dev vip0 metric 100 onlink",
+    ]
+    assert plan_routes(replace(CARD, gateway=None, routes=())) == []
 
 
 def test_what_comes_from_a_vip_or_carries_the_mark_goes_by_the_table() -> None:
@@ -64,3 +67,10 @@ def test_an_advertisement_overrides_what_neighbours_believe() -> None:
     said = advertisement("2001:db8::10", "02:00:00:00:00:01")
     assert (said[0], said[4], said[-8:]) == (136, 0x20, bytes.fromhex("0201020000000001"))
     assert len(said) == 32
+
+
+def test_a_gratuitous_arp_asks_everybody_for_the_vip_in_its_own_name() -> None:
+    said = gratuitous_arp("203.0.113.10", "02:00:00:00:00:01")
+    mac, vip = bytes.fromhex("020000000001"), bytes((203, 0, 113, 10))
+    assert (said[:6], said[6:12], said[12:14]) == (b"\xff" * 6, mac, b"\x08\x06")
+    assert (said[22:28], said[28:32], said[38:42]) == (mac, vip, vip)

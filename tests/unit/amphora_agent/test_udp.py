@@ -9,10 +9,11 @@ import pytest
 
 from actium_amphora_agent import udp
 from actium_amphora_agent.errors import Trouble
+from actium_amphora_agent.nft import Nft
 from actium_amphora_agent.store import Store
 
 
-class Fencing:
+class Table:
     """A kernel that is too busy twice."""
 
     def __init__(self) -> None:
@@ -29,9 +30,9 @@ class Fencing:
 async def test_a_refill_that_the_kernel_refuses_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(udp, "REFILL_AGAIN_S", 0.0)
     settings: Any = SimpleNamespace(traffic_namespace=tmp_path / "none")
-    owner = udp.Udp(settings, Store(tmp_path), on_edge=lambda edge: None)
-    kernel: Any = Fencing()
-    owner._fencing = kernel
+    owner = udp.Udp(settings, Store(tmp_path), Nft(tmp_path / "none"), on_edge=lambda edge: None)
+    kernel: Any = Table()
+    owner._table = kernel
     check: Any = SimpleNamespace(member="m", pool="p")
     owner._on_verdict(check, "DOWN", "Connection refused")
     await asyncio.wait_for(kernel.filled.wait(), 5)
