@@ -7,6 +7,7 @@ What an agent refuses on good grounds is a value; what failed on the way is an e
 import asyncio
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -14,7 +15,7 @@ from typing import TypeVar
 import h11
 import msgspec
 
-from actium_compute.agents import AgentStatus, Applied, Outdated, Refused
+from actium_compute.agents import AgentStatus, Applied, Credentials, Outdated, Refused, Taken
 from actium_compute.amphora_drivers.bundle import Bundle
 from actium_compute.ports import ManagementNetwork
 from actium_shared.errors import PermanentError, RetryableError
@@ -74,8 +75,10 @@ class AgentClient:
         self.certificate_expires_at: datetime | None = None
         self._connection: _Connection | None = None
 
-    async def configure(self, bundle: Bundle) -> Applied | Refused | Outdated:
-        response = await self._call("PUT", "/v1/configuration", bundle.to_body(), timeout_s=CONFIGURE_TIMEOUT_S)
+    async def configure(
+        self, bundle: Bundle, *, timeout_s: float = CONFIGURE_TIMEOUT_S
+    ) -> Applied | Refused | Outdated:
+        response = await self._call("PUT", "/v1/configuration", bundle.to_body(), timeout_s=timeout_s)
         match response.status:
             case 200:
                 return _decode(response, Applied)
@@ -86,18 +89,19 @@ class AgentClient:
             case _:
                 raise self._unexpected(response)
 
-    async def status(self) -> AgentStatus:
-        response = await self._call("GET", "/v1/status", b"", timeout_s=STATUS_TIMEOUT_S)
+    async def status(self, *, timeout_s: float = STATUS_TIMEOUT_S) -> AgentStatus:
+        response = await self._call("GET", "/v1/status", b"", timeout_s=timeout_s)
         if response.status != 200:
             raise self._unexpected(response)
         return _decode(response, AgentStatus)
 
-    async def take_certificate(self, pem: bytes) -> None:
-        body = msgspec.msgpack.encode({"pem": pem})
+    async def take_credentials(self, credentials: Credentials) -> Taken:
+        body = credentials.to_body()
         response = await self._call("PUT", "/v1/certificate", body, timeout_s=STATUS_TIMEOUT_S)
         if response.status != 200:
             raise self._unexpected(response)
         self.close()
+        return _decode(response, Taken)
 
     def close(self) -> None:
         if self._connection is not None:
@@ -167,16 +171,29 @@ class AgentClients:
             client.close()
             client = None
         if client is None:
-            client = AgentClient(self._network, self._tls, amphora_id=amphora_id, address=address)
+            client = self._new(amphora_id, address)
         self._clients[amphora_id] = client  # last: the first is the one that was not needed for the longest time
         if len(self._clients) > KEPT_MOST:
             self.forget(next(iter(self._clients)))
         return FAILPOINTS.guard(client, "agent")
 
+    async def fence(
+        self, amphora_id: str, address: str, bundle: Bundle, *, timeout_s: float
+    ) -> Applied | Refused | Outdated:
+        with closing(self._new(amphora_id, address)) as client:
+            return await client.configure(bundle, timeout_s=timeout_s)
+
+    async def probe(self, amphora_id: str, address: str, *, timeout_s: float) -> AgentStatus:
+        with closing(self._new(amphora_id, address)) as client:
+            return await client.status(timeout_s=timeout_s)
+
     def forget(self, amphora_id: str) -> None:
         """Close what was kept: the agent is gone, or will show another certificate."""
         if client := self._clients.pop(amphora_id, None):
             client.close()
+
+    def _new(self, amphora_id: str, address: str) -> AgentClient:
+        return AgentClient(self._network, self._tls, amphora_id=amphora_id, address=address)
 
 
 async def _exchange(connection: _Connection, method: str, path: str, body: bytes, *, host: str) -> _Response:

@@ -1,6 +1,6 @@
 """What compute needs of amphora agents. Talking with real ones is in `agent_client`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -33,11 +33,43 @@ class Outdated:
 
 
 class AgentStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent says of itself, as far as it matters here."""
+    """
+    What an agent says of itself, as far as it matters here.
+
+    `drift`: why what runs is not what `digest` stands for. `heartbeat_key_version`, `credentials_edition`: 0 where it does
+    not say.
+    """
 
     amphora_id: str
     boot_id: str
     digest: str | None = None
+    bundle: int = 0
+    drift: str | None = None
+    heartbeat_key_version: int = 0
+    credentials_edition: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """By what an agent shall be known, and whom it shall trust."""
+
+    pem: bytes = field(repr=False)
+    expires_at: datetime
+    ca: bytes
+    edition: int
+    heartbeat_key: bytes = field(repr=False)
+    heartbeat_key_version: int
+
+    def to_body(self) -> bytes:
+        names = ("pem", "ca", "edition", "heartbeat_key", "heartbeat_key_version")
+        return msgspec.msgpack.encode({name: getattr(self, name) for name in names})
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent goes by after it was given credentials: 0 where it knows nothing of such things, and keeps its own."""
+
+    heartbeat_key_version: int = 0
+    credentials_edition: int = 0
 
 
 class Agent(Protocol):
@@ -70,9 +102,9 @@ class Agent(Protocol):
         """
         ...
 
-    async def take_certificate(self, pem: bytes) -> None:
+    async def take_credentials(self, credentials: Credentials) -> Taken:
         """
-        Have the agent show this certificate, from the next connection on.
+        Have the agent go by these from the next connection, and the next beat, on.
 
         Raises:
             RetryableError: as `configure`.
@@ -86,6 +118,26 @@ class Agents(Protocol):
 
     def of(self, amphora_id: str, address: str) -> Agent:
         """Give the way to one; nothing is sent yet."""
+        ...
+
+    async def fence(
+        self, amphora_id: str, address: str, bundle: Bundle, *, timeout_s: float
+    ) -> Applied | Refused | Outdated:
+        """
+        Have one run a bundle that fences it, without waiting for whatever else is being said to it.
+
+        Raises:
+            RetryableError, PermanentError: as `Agent.configure`.
+        """
+        ...
+
+    async def probe(self, amphora_id: str, address: str, *, timeout_s: float) -> AgentStatus:
+        """
+        Ask one how it is, whatever else is being said to it, and without waiting for that.
+
+        Raises:
+            RetryableError: no answer within `timeout_s`, or none that can be believed.
+        """
         ...
 
     def forget(self, amphora_id: str) -> None:

@@ -7,9 +7,10 @@ from datetime import datetime
 
 import msgspec
 
-from actium_compute.acquaintance import Acquaintances
+from actium_compute.acquaintance import Acquaintance, Acquaintances
 from actium_compute.agent_client import AGENT_PORT
-from actium_compute.agents import Agent, Agents
+from actium_compute.agents import Agent, Agents, AgentStatus, Taken
+from actium_compute.amphora_drivers import Drivers
 from actium_compute.authority import Authority
 from actium_compute.configuring import Configuring
 from actium_compute.facts import Facts, Stored
@@ -22,7 +23,7 @@ from actium_shared.clock import Clock
 from actium_shared.commands.compute import BootAmphora, ConfigureAmphora, DeleteAmphora
 from actium_shared.crypto import heartbeat_key
 from actium_shared.errors import RetryableError
-from actium_shared.events.amphora import AmphoraBooted, AmphoraBootFailed, AmphoraCertificateRenewed, AmphoraDeleted
+from actium_shared.events.amphora import AmphoraBooted, AmphoraBootFailed, AmphoraDeleted
 from actium_shared.events.network import Port
 from actium_shared.message import Event
 from actium_shared.read_model import Database
@@ -37,8 +38,6 @@ AGENT_POLL_S = 0.01
 PUSH_PATIENCE_S = 5.0
 """For the first configuration to get through; after that the boot is recorded without it."""
 
-KEY_VERSION = 1
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provisions:
@@ -47,7 +46,11 @@ class Provisions:
     authority: Authority
     heartbeat_master_key: bytes = field(repr=False)
     relays: tuple[tuple[str, int], ...]
+    gateways: tuple[tuple[str, int], ...] = ()
     heartbeat_interval_s: float
+
+    def heartbeat_key(self, amphora_id: str, version: int) -> bytes:
+        return heartbeat_key(self.heartbeat_master_key, amphora_id, version)
 
 
 class Booting:
@@ -58,6 +61,7 @@ class Booting:
         *,
         machines: Machines,
         provisions: Provisions,
+        drivers: Drivers,
         configuring: Configuring,
         agents: Agents,
         plugging: Plugging,
@@ -68,6 +72,7 @@ class Booting:
     ) -> None:
         self._machines = machines
         self._provisions = provisions
+        self._drivers = drivers
         self._configuring = configuring
         self._agents = agents
         self._plugging = plugging
@@ -84,14 +89,17 @@ class Booting:
             RetryableError: not yet.
             PermanentError: it will never be possible.
         """
+        self._drivers.of(order.order.driver)  # nobody could ever tell it anything
         acquaintance = self._acquaintances.of(facts.amphora_id)
         acquaintance.rebooted()
         self._agents.forget(facts.amphora_id)
-        machine = await self._machines.boot(self._machine_wish(facts, order.order), timeout_s=MACHINE_TIMEOUT_S)
-        await self._plugging.plug(facts, (order.order.vip_port_id,))
-        expires_at = await self._agent_answers(facts)
-        booted = self._booted(facts, order.order, machine, expires_at)
+        machine = await self._machines.boot(await self._machine_wish(facts, order.order), timeout_s=MACHINE_TIMEOUT_S)
+        if order.order.vip_port_id is not None:
+            await self._plugging.plug(facts, (order.order.vip_port_id,))
+        agent = self._configuring.agent(facts)
+        status = await self._answer(agent)
         facts = await self._look_again(facts)
+        booted = self._booted(facts, order.order, machine, agent, _known_by(status, facts, acquaintance))
         configuration = first_configuration(facts)
         configured = await self._first_configuration(facts, configuration) if configuration else ()
         cause = configuration.order if configuration and configured else order.order
@@ -108,24 +116,6 @@ class Booting:
         await self._machines.power_off(facts.amphora_id, timeout_s=MACHINE_TIMEOUT_S)
         self._acquaintances.of(facts.amphora_id).runs = False
         await self.boot(facts, order)
-
-    async def renew(self, facts: Facts, order: Stored[BootAmphora]) -> None:
-        """
-        Give the agent a new certificate, see that it shows it, and record its end.
-
-        Raises:
-            RetryableError: not yet. Killed in between, we find at our next start what it shows.
-        """
-        agent = self._configuring.agent(facts)
-        issued = self._provisions.authority.issue(facts.amphora_id)
-        await agent.take_certificate(issued.pem)
-        await agent.status()
-        if agent.certificate_expires_at != issued.expires_at:
-            raise RetryableError(f"agent of {facts.amphora_id} shows another certificate than it was given")
-        event = AmphoraCertificateRenewed(
-            amphora_id=facts.amphora_id, appliance_id=facts.appliance_id, certificate_expires_at=issued.expires_at
-        )
-        await self._journal.append(facts, event, order_id=order.order.order_id)
 
     async def give_up(self, facts: Facts, order: Stored[BootAmphora], reason: str) -> None:
         """Clear away what there is of it and record that it will not come."""
@@ -144,14 +134,23 @@ class Booting:
         newer = await self._database.read(lambda connection: queries.facts(connection, facts.amphora_id))
         return facts if newer is None else newer
 
-    def _machine_wish(self, facts: Facts, order: BootAmphora) -> MachineWish:
+    async def _machine_wish(self, facts: Facts, order: BootAmphora) -> MachineWish:
         management = facts.ports[order.management_port_id]
+        relatives = await self._database.read(
+            lambda connection: queries.hosts_of(
+                connection, queries.serving(connection, order.group) - {facts.amphora_id} if order.group else ()
+            )
+        )
         return MachineWish(
             amphora_id=facts.amphora_id,
             image_tag=order.image_tag,
             management_port=machine_port(management),
             files=self._files(facts, management),
-            avoid_hosts=frozenset(order.avoid_hosts),
+            # Spares were placed before they had a group; by now they may have the same.
+            avoid_hosts=relatives.union(order.avoid_hosts),
+            group=order.group,
+            prefer_not_hosts=frozenset(order.prefer_not_hosts),
+            spread=order.spread or order.appliance_id,
         )
 
     def _files(self, facts: Facts, management: Port) -> Mapping[str, bytes]:
@@ -161,29 +160,29 @@ class Booting:
             "listen_address": management.address,
             "listen_port": AGENT_PORT,
             "relays": provisions.relays,
+            "gateways": provisions.gateways,
             "heartbeat_interval_s": provisions.heartbeat_interval_s,
-            "heartbeat_key_version": KEY_VERSION,
+            "heartbeat_key_version": facts.heartbeat_key_version,
+            "credentials_edition": provisions.authority.edition.number,
         }
+        self._acquaintances.of(facts.amphora_id).given_edition = provisions.authority.edition.number
         return {
             "amphora.json": msgspec.json.encode(settings),
             "agent.pem": provisions.authority.issue(facts.amphora_id).pem,
             "ca.pem": provisions.authority.certificate_pem,
-            "heartbeat.key": heartbeat_key(provisions.heartbeat_master_key, facts.amphora_id, KEY_VERSION),
+            "heartbeat.key": provisions.heartbeat_key(facts.amphora_id, facts.heartbeat_key_version),
         }
 
-    async def _agent_answers(self, facts: Facts) -> datetime:
-        """Wait for the agent and give the end of its certificate, which an earlier attempt may have made."""
-        agent = self._configuring.agent(facts)
+    async def _answer(self, agent: Agent) -> AgentStatus:
+        """Wait for the agent and give what it says; its certificate and key may be of an earlier attempt."""
         give_up = self._clock.monotonic() + AGENT_PATIENCE_S
         while True:
             try:
-                await agent.status()
+                return await agent.status()
             except RetryableError:
                 if self._clock.monotonic() >= give_up:
                     raise
                 await self._clock.sleep(AGENT_POLL_S)
-            else:
-                return _shown(agent)
 
     async def _first_configuration(self, facts: Facts, wish: Stored[ConfigureAmphora]) -> tuple[Event, ...]:
         give_up = self._clock.monotonic() + PUSH_PATIENCE_S
@@ -196,7 +195,9 @@ class Booting:
                     return ()
                 await self._clock.sleep(AGENT_POLL_S)
 
-    def _booted(self, facts: Facts, order: BootAmphora, machine: Machine, expires_at: datetime) -> AmphoraBooted:
+    def _booted(
+        self, facts: Facts, order: BootAmphora, machine: Machine, agent: Agent, known_by: Taken
+    ) -> AmphoraBooted:
         return AmphoraBooted(
             amphora_id=facts.amphora_id,
             appliance_id=facts.appliance_id,
@@ -204,9 +205,19 @@ class Booting:
             host=machine.host,
             image_tag=order.image_tag,
             management_address=facts.ports[order.management_port_id].address,
-            heartbeat_key_version=KEY_VERSION,
-            certificate_expires_at=expires_at,
+            heartbeat_key_version=known_by.heartbeat_key_version,
+            certificate_expires_at=_shown(agent),
+            credentials_edition=known_by.credentials_edition,
         )
+
+
+def _known_by(status: AgentStatus, facts: Facts, acquaintance: Acquaintance) -> Taken:
+    """Give what it goes by, which may be of an earlier attempt; what it does not say is what it was given."""
+    given = acquaintance.given_edition or facts.credentials_edition
+    return Taken(
+        heartbeat_key_version=status.heartbeat_key_version or facts.heartbeat_key_version,
+        credentials_edition=status.credentials_edition or given,
+    )
 
 
 def _shown(agent: Agent) -> datetime:

@@ -5,17 +5,17 @@ import logging
 import msgspec
 
 from actium_compute.acquaintance import Acquaintances
-from actium_compute.agents import Agent, Agents, Applied, Outdated, Refused
-from actium_compute.amphora_drivers import AmphoraDriver
+from actium_compute.agents import Agent, Agents, AgentStatus, Applied, Outdated, Refused
+from actium_compute.amphora_drivers import AmphoraDriver, Drivers, RenderError
 from actium_compute.amphora_drivers.bundle import Bundle, Runtime
-from actium_compute.facts import Facts, Stored, named_ports
+from actium_compute.facts import Facts, Stored, own_ports
 from actium_compute.journal import Journal
 from actium_compute.plugging import Plugging
 from actium_compute.read_model import queries
 from actium_compute.secret_use import Secrets
 from actium_shared.commands.compute import ConfigureAmphora
 from actium_shared.errors import PermanentError, RetryableError
-from actium_shared.events.amphora import AmphoraConfigurationRefused, AmphoraConfigured
+from actium_shared.events.amphora import AmphoraConfigurationRefused, AmphoraConfigured, AmphoraDrifted
 from actium_shared.message import Event
 from actium_shared.read_model import Database
 
@@ -32,7 +32,7 @@ class Configuring:
     def __init__(
         self,
         *,
-        driver: AmphoraDriver,
+        drivers: Drivers,
         agents: Agents,
         plugging: Plugging,
         secrets: Secrets,
@@ -40,7 +40,7 @@ class Configuring:
         database: Database,
         acquaintances: Acquaintances,
     ) -> None:
-        self._driver = driver
+        self._drivers = drivers
         self._agents = agents
         self._plugging = plugging
         self._secrets = secrets
@@ -60,10 +60,57 @@ class Configuring:
 
     async def push(self, facts: Facts, wish: Stored[ConfigureAmphora]) -> Event:
         """As `configure`, but give the event instead of recording it."""
+        async with self._acquaintances.of(facts.amphora_id).turn:
+            return await self._push(facts, wish)
+
+    async def prepare(self, facts: Facts, order: ConfigureAmphora) -> Bundle:
+        """
+        Plug in what the order needs, and give what `push` would push.
+
+        Raises:
+            RetryableError: not yet.
+            PermanentError: it cannot be expressed.
+        """
+        async with self._acquaintances.of(facts.amphora_id).turn:
+            bundle = await self._render(facts, order)
+            await self._plugging.plug(facts, own_ports(order))
+            return bundle
+
+    async def record_pulled(
+        self, facts: Facts, wish: Stored[ConfigureAmphora], answer: Applied | Refused, *, before: str
+    ) -> bool:
+        """
+        Record what became of a wish that the agent fetched; False where that is not what it should run by now.
+
+        `before` is the digest that it ran until then. What is on the log already is not recorded again, unless the agent
+        had lost it.
+
+        Raises:
+            RetryableError, VersionConflictError: as `Journal.append`.
+        """
+        acquaintance = self._acquaintances.of(facts.amphora_id)
+        async with acquaintance.turn:
+            if isinstance(answer, Refused):
+                if wish.order.bundle > facts.settled_bundle:
+                    event = _refused(facts, wish.order, answer.reason)
+                    await self._journal.append(facts, event, order_id=wish.order.order_id)
+                return True
+            secrets_changed = acquaintance.secrets_changed
+            if await self._digest(facts, wish.order) != answer.digest:
+                return False
+            configured = await self._applied(facts, wish, answer, secrets_changed=secrets_changed)
+            known = (facts.configured_bundle, facts.digest) == (wish.order.bundle, answer.digest)
+            if known and answer.result == "unchanged":
+                return True
+            lost = (_drifted(facts, found=before, reason=""),) if known and before != answer.digest else ()
+            await self._journal.append(facts, *lost, configured, order_id=wish.order.order_id)
+            return True
+
+    async def _push(self, facts: Facts, wish: Stored[ConfigureAmphora]) -> Event:
         secrets_changed = self._acquaintances.of(facts.amphora_id).secrets_changed
         try:
             bundle = await self._render(facts, wish.order)
-            await self._plugging.plug(facts, named_ports(wish.order))
+            await self._plugging.plug(facts, own_ports(wish.order))
             answer = await self.agent(facts).configure(bundle)
         except PermanentError as exc:
             log.warning("configuration impossible", extra={"amphora": facts.amphora_id, "error": str(exc)})
@@ -79,7 +126,9 @@ class Configuring:
 
     async def check(self, facts: Facts, target: Stored[ConfigureAmphora]) -> None:
         """
-        See whether a machine that we find running runs what it should, and see to it.
+        See whether a machine that runs already runs what it should, and see to it.
+
+        Where it says that it runs what we know to be right, that is all. What it came to run by itself is on the log.
 
         Raises:
             RetryableError: its agent or the secret store does not answer, or it is not known to run `target` yet.
@@ -92,11 +141,8 @@ class Configuring:
             acquaintance.runs = False  # we were killed between booting it again and saying so: boot finds it running
             acquaintance.rebooted()
             return
-        wanted = await self._digest(facts, target.order)
-        # The log may lag behind the agent: it took what a changed secret led to, and we were killed before we said so.
-        if wanted is not None and (status.digest != wanted or facts.digest != wanted):
-            log.info("runs something else", extra={"amphora": facts.amphora_id, "digest": status.digest})
-            await self._replace(facts, target)
+        if not (status.drift is None and status.digest == facts.digest == acquaintance.proven):
+            await self._compare(facts, target, status)
         acquaintance.note_checked(secrets_changed=secrets_changed)
 
     def agent(self, facts: Facts) -> Agent:
@@ -107,9 +153,24 @@ class Configuring:
             raise RetryableError(f"amphora {facts.amphora_id} has no known address")
         return self._agents.of(facts.amphora_id, address)
 
-    async def _replace(self, facts: Facts, target: Stored[ConfigureAmphora]) -> None:
+    async def _compare(self, facts: Facts, target: Stored[ConfigureAmphora], status: AgentStatus) -> None:
+        wanted = await self._digest(facts, target.order)
+        if wanted is None:
+            return
+        if status.digest == facts.digest == wanted and (
+            status.drift is None or facts.refused_bundle == target.order.bundle
+        ):
+            self._acquaintances.of(facts.amphora_id).proven = wanted
+            return
+        # The log may lag behind the agent: it took what a changed secret led to, and we were killed before we said so.
+        drifted = _drift(facts, status, wanted)
+        log.info("runs something else", extra={"amphora": facts.amphora_id, "digest": status.digest})
+        await self._replace(facts, target, drifted)
+
+    async def _replace(self, facts: Facts, target: Stored[ConfigureAmphora], drifted: tuple[Event, ...]) -> None:
         try:
-            await self.configure(facts, target)
+            event = await self.push(facts, target)
+            await self._journal.append(facts, *drifted, event, order_id=target.order.order_id)
         except AheadError as exc:
             # Its wish is not in our tables: whoever sent it will send the next one, too.
             log.info("left as it is", extra={"amphora": facts.amphora_id, "error": str(exc)})
@@ -124,15 +185,16 @@ class Configuring:
             return None
 
     async def _bundle(self, facts: Facts, order: ConfigureAmphora) -> Bundle:
-        secrets = await self._secrets.of(order, self._driver.secrets_of(order))
-        return self._driver.render(order, facts.ports, secrets)
+        driver = self._drivers.of(order.driver)
+        secrets = await self._secrets.of(order, driver.secrets_of(order))
+        return driver.render(order, facts.ports, secrets)
 
     async def _render(self, facts: Facts, order: ConfigureAmphora) -> Bundle:
         bundle = await self._bundle(facts, order)
         in_force = facts.applied.order if facts.applied else None
         if in_force is None or facts.digest is None or in_force.bundle != facts.configured_bundle:
             return bundle
-        commands = self._driver.runtime_commands(in_force, order, facts.ports)
+        commands = _runtime_commands(self._drivers.of(order.driver), in_force, order, facts)
         if not commands:
             return bundle
         return msgspec.structs.replace(bundle, runtime=Runtime(base=facts.digest, commands=commands))
@@ -141,8 +203,10 @@ class Configuring:
         self, facts: Facts, wish: Stored[ConfigureAmphora], answer: Applied, *, secrets_changed: int
     ) -> AmphoraConfigured:
         await self._database.write(lambda connection: queries.put_applied(connection, wish))
-        self._acquaintances.of(facts.amphora_id).note_checked(secrets_changed=secrets_changed)
-        await self._plugging.unplug_all_but(facts, named_ports(wish.order))
+        acquaintance = self._acquaintances.of(facts.amphora_id)
+        acquaintance.proven = answer.digest
+        acquaintance.note_checked(secrets_changed=secrets_changed)
+        await self._plugging.unplug_all_but(facts, own_ports(wish.order))
         return AmphoraConfigured(
             amphora_id=facts.amphora_id,
             appliance_id=facts.appliance_id,
@@ -150,7 +214,40 @@ class Configuring:
             digest=answer.digest,
             result=answer.result,
             took_ms=answer.took_ms,
+            epoch=wish.order.epoch,
         )
+
+
+def _runtime_commands(
+    driver: AmphoraDriver, before: ConfigureAmphora, after: ConfigureAmphora, facts: Facts
+) -> tuple[str, ...] | None:
+    if before.driver != after.driver:
+        return None
+    try:
+        return driver.runtime_commands(before, after, facts.ports)
+    except RenderError as exc:
+        # What was in force can be expressed no more, such as by a port that is gone: there is no way from there.
+        log.info("to be reloaded", extra={"amphora": facts.amphora_id, "error": str(exc)})
+        return None
+
+
+def _drift(facts: Facts, status: AgentStatus, wanted: str) -> tuple[Event, ...]:
+    """Give the event where it runs neither what the log says nor what it should, and was not given it unrecorded."""
+    known = status.digest in (facts.digest, wanted) and status.drift is None
+    if known or facts.digest is None or status.bundle > facts.configured_bundle:
+        return ()
+    return (_drifted(facts, found=status.digest or "", reason=status.drift or ""),)
+
+
+def _drifted(facts: Facts, *, found: str, reason: str) -> AmphoraDrifted:
+    return AmphoraDrifted(
+        amphora_id=facts.amphora_id,
+        appliance_id=facts.appliance_id,
+        bundle=facts.configured_bundle,
+        digest=facts.digest or "",
+        found=found,
+        reason=reason,
+    )
 
 
 def _refused(facts: Facts, order: ConfigureAmphora, reason: str) -> AmphoraConfigurationRefused:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from actium_shared.commands.compute import AmphoraOrder, BootAmphora, ConfigureAmphora, DeleteAmphora
+from actium_shared.commands.compute import AmphoraOrder, BootAmphora, ConfigureAmphora, DeleteAmphora, FenceAmphora
 from actium_shared.events.network import Port
 from actium_shared.ids import AmphoraId, ApplianceId, PortId, SecretRef
 
@@ -19,6 +19,7 @@ class Stage(StrEnum):
     WISHED = "wished"
     BOOTED = "booted"
     FAILED = "failed"
+    FENCED = "fenced"
     DELETED = "deleted"
 
 
@@ -35,9 +36,10 @@ class Stored(Generic[O_co]):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """
-    All of it. `ports` are those that exist, `attached` those that may be plugged in.
+    All of it. `ports` are those that exist, its own and its peers'; `attached` those that may be plugged in.
 
-    `applied` is the configuration that the agent last took, which may be newer than `configured_bundle` on the log.
+    `appliance_id` is whom the newest order is for: a spare was its pool's before. `applied` is the configuration that the
+    agent last took, which may be newer than `configured_bundle` on the log.
     """
 
     amphora_id: AmphoraId
@@ -50,8 +52,11 @@ class Facts:
     configured_bundle: int = 0
     refused_bundle: int = 0
     digest: str | None = None
+    heartbeat_key_version: int = 1
+    credentials_edition: int = 1
     boot: Stored[BootAmphora] | None = None
     configure: Stored[ConfigureAmphora] | None = None
+    fence: Stored[FenceAmphora] | None = None
     delete: Stored[DeleteAmphora] | None = None
     applied: Stored[ConfigureAmphora] | None = None
     ports: Mapping[PortId, Port]
@@ -69,8 +74,19 @@ class Facts:
         return self.applied if refused else self.configure
 
 
-def named_ports(order: ConfigureAmphora) -> frozenset[PortId]:
+def own_ports(order: ConfigureAmphora) -> frozenset[PortId]:
+    """Give the ports that are the amphora's own, and to be plugged into it."""
     return frozenset((order.vip_port_id, *order.member_ports.values()))
+
+
+def peer_ports(order: ConfigureAmphora) -> frozenset[PortId]:
+    """Give the ports of its peers: they have to be known, to tell it where those are, and are plugged in elsewhere."""
+    return frozenset(peer.vip_port_id for peer in order.peers)
+
+
+def named_ports(order: ConfigureAmphora) -> frozenset[PortId]:
+    """Give all ports that have to exist before it can be configured so."""
+    return own_ports(order) | peer_ports(order)
 
 
 def named_secrets(order: ConfigureAmphora) -> frozenset[SecretRef]:

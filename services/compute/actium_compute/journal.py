@@ -5,6 +5,7 @@ from actium_compute.read_model.projections import NETWORK, OWN
 from actium_shared import journal, streams
 from actium_shared.clock import Clock
 from actium_shared.event_store import EventStore
+from actium_shared.events.amphora import AmphoraStrayRemoved
 from actium_shared.events.secret import SecretEvent
 from actium_shared.ids import SecretRef
 from actium_shared.message import CommandCause, Event, Position, WorkCause
@@ -36,6 +37,11 @@ class Journal:
             reads={stream: self._positions.of(stream) for stream in (OWN, NETWORK)},
             causation_id=order_id,
         )
+
+    async def append_stray(self, event: AmphoraStrayRemoved, *, expected: int) -> None:
+        """Append what was found where nothing should be; raises as `append`."""
+        subject = streams.event_subject("compute", "amphora", event.amphora_id)
+        await self._journal.append(subject, [event], cause=WorkCause(order_id="strays"), expected=expected)
 
     async def append_secret(
         self, ref: SecretRef, event: SecretEvent, *, cause: CommandCause, expected: int, deadline: float

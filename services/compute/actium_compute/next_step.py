@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 from actium_compute.facts import Facts, Stage, Stored, named_ports
 from actium_shared.commands.compute import BootAmphora, ConfigureAmphora, DeleteAmphora
 
+RENEW_BEFORE = timedelta(days=10)
+"""A third of a certificate's life: that long an agent may be out of reach and still be trusted afterwards."""
+
 
 @dataclass(frozen=True, slots=True)
 class Idle:
@@ -65,14 +68,21 @@ class Delete:
     order: Stored[DeleteAmphora]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How long before its end a certificate is renewed, and of which edition of our credentials all shall be."""
+
+    renew_before: timedelta = RENEW_BEFORE
+    edition: int = 1
+
+
 Work = Boot | GiveUp | Check | Configure | Renew | Restart | Delete
 Step = Idle | Wait | Work
 
-RENEW_BEFORE = timedelta(days=10)
-"""A third of a certificate's life: that long an agent may be out of reach and still be trusted afterwards."""
 
-
-def next_step(facts: Facts, now: datetime, *, runs: bool, checked: bool, locked_out: bool = False) -> Step:
+def next_step(
+    facts: Facts, now: datetime, *, runs: bool, checked: bool, locked_out: bool = False, terms: Terms = Terms()
+) -> Step:
     """
     Choose the step.
 
@@ -83,9 +93,11 @@ def next_step(facts: Facts, now: datetime, *, runs: bool, checked: bool, locked_
         return Idle()
     if facts.delete:
         return Delete(facts.delete)
+    if facts.fence or facts.stage is Stage.FENCED:
+        return Idle()  # `fencing` sees to it, and nothing else is wanted of it any more
     if facts.stage is Stage.BOOTED and runs and not locked_out:
         step = _configure(facts, checked=checked)
-        return _renewal(facts, now) if isinstance(step, Idle) else step
+        return _renewal(facts, now, terms) if isinstance(step, Idle) else step
     if facts.stage is Stage.FAILED or facts.boot is None:
         return Idle()
     if facts.stage is Stage.BOOTED:
@@ -111,14 +123,19 @@ def first_configuration(facts: Facts) -> Stored[ConfigureAmphora] | None:
     return target if target and named_ports(target.order) <= facts.ports.keys() else None
 
 
-def _renewal(facts: Facts, now: datetime) -> Step:
+def is_renewal_due(facts: Facts, now: datetime, terms: Terms) -> bool:
+    """Tell whether a booted amphora shall have new credentials."""
     ends_at = facts.certificate_expires_at
-    due = ends_at is not None and now >= ends_at - RENEW_BEFORE
-    return Renew(facts.boot) if due and facts.boot else Idle()
+    return ends_at is not None and (now >= ends_at - terms.renew_before or facts.credentials_edition < terms.edition)
+
+
+def _renewal(facts: Facts, now: datetime, terms: Terms) -> Step:
+    return Renew(facts.boot) if facts.boot and is_renewal_due(facts, now, terms) else Idle()
 
 
 def _missing(facts: Facts, order: BootAmphora) -> str:
-    missing = {order.management_port_id, order.vip_port_id} - facts.ports.keys()
+    named = (order.management_port_id, order.vip_port_id)
+    missing = {port_id for port_id in named if port_id is not None} - facts.ports.keys()
     return f"; waited for port {', '.join(sorted(missing))}" if missing else ""
 
 

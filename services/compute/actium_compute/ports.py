@@ -1,10 +1,11 @@
 """What compute needs from a world: machines, a way to their agents, and secrets. Adapters are in `adapters`."""
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from actium_shared.errors import PermanentError
 from actium_shared.ids import SecretRef
 
 
@@ -23,7 +24,9 @@ class MachineWish:
     """
     An amphora as it shall be. `files` go where its agent reads them; they hold keys and are not shown.
 
-    `host` is where it must be, `avoid_hosts` where it must not: logical hosts, which fail together.
+    `host` is where it must be, `avoid_hosts` where it must not: logical hosts, which fail together. No two of the same
+    `group` are ever on one host. Softer, and never a reason to refuse: another host than `prefer_not_hosts`, and another
+    one than those of the same `spread`.
     """
 
     amphora_id: str
@@ -32,6 +35,9 @@ class MachineWish:
     files: Mapping[str, bytes] = field(repr=False)
     host: str | None = None
     avoid_hosts: frozenset[str] = frozenset()
+    group: str = ""
+    prefer_not_hosts: frozenset[str] = frozenset()
+    spread: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +55,7 @@ class Machines(Protocol):
 
     Every call may be repeated, also after a process was killed in the midst of it: what is there is kept, what is
     missing is made. All raise `RetryableError` when the world does not answer or the deadline passes. Calls for one
-    amphora run one after the other, in the order they were made.
+    amphora run one after the other, in the order they were made; those that only look, and `cut_links`, wait for none.
     """
 
     async def boot(self, machine: MachineWish, *, timeout_s: float) -> Machine:
@@ -76,7 +82,11 @@ class Machines(Protocol):
         ...
 
     async def cut_links(self, amphora_id: str) -> None:
-        """Fence: no interface of the amphora carries anything any more. For good; only `delete` comes after it."""
+        """
+        Fence: no interface of the amphora carries anything any more, nor does one that is being attached just now.
+
+        For good; only `delete` comes after it. Nothing happens for an amphora that does not exist.
+        """
         ...
 
     async def power_off(self, amphora_id: str, *, timeout_s: float) -> None:
@@ -88,7 +98,15 @@ class Machines(Protocol):
         ...
 
     async def running(self) -> Mapping[str, Machine]:
-        """Give every amphora of which anything exists, by id: for adoption, and to find what should not be."""
+        """Give every amphora of which there is a record, by id: for adoption, and to find what should not be."""
+        ...
+
+    async def leftovers(self) -> frozenset[str]:
+        """Give the amphorae of this world of which something exists, but no record: `delete` removes that, too."""
+        ...
+
+    async def tidy(self) -> None:
+        """See to it that what machines leave behind while they run, such as their output, does not grow for ever."""
         ...
 
     async def power(self, amphora_id: str) -> bool:
@@ -145,12 +163,13 @@ class Secret:
 class SecretStore(Protocol):
     """Where secrets are kept. What is read is held in memory no longer than a rendering takes."""
 
-    async def read(self, ref: SecretRef) -> Secret:
+    async def read(self, refs: Collection[SecretRef]) -> Mapping[SecretRef, Secret | PermanentError]:
         """
-        Give what is stored under the reference now.
+        Give what is stored under each reference now; an error of one where nothing is, or what cannot be understood.
+
+        The error names the reference.
 
         Raises:
             RetryableError: the store does not answer.
-            PermanentError: nothing is stored there, or it cannot be understood; the message names the reference.
         """
         ...

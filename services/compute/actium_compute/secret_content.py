@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import pkcs12
 
+from actium_compute import pkcs12_cost
 from actium_compute.ports import Secret
 from actium_shared.commands.compute import SecretKind
 from actium_shared.errors import PermanentError
@@ -26,8 +27,26 @@ MOST_BYTES = 1024 * 1024
 LEAST_RSA_BITS = 2048
 """OpenSSL in an amphora takes no less."""
 
+MOST_RSA_BITS = 8192
+"""To see whether a larger key is one takes seconds, and every handshake would take long."""
+
+KEY_MOST_BYTES = 16 * 1024
+"""As PEM; an RSA key of the most bits has 6 kB."""
+
+MOST_ITERATIONS = 1_500_000
+"""Of the password's hash, in all parts of a PKCS#12 file together: about a second. Tools take 2,000 to 600,000 a part."""
+
+MOST_IN_CHAIN = 20
+MOST_LISTS = 64
+SAME_NAME_MOST = 8
+"""Authorities of one name: an authority that renews its key keeps its name, but not this often."""
+
 BROKEN_HASHES = (hashes.MD5, hashes.SHA1)
 
+NEITHER = (
+    "it is neither PEM nor a PKCS#12 file without a passphrase; `openssl pkcs12 -in FILE -nodes` makes PEM of one that"
+    " has a passphrase"
+)
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
 _CERTIFICATES = (b"CERTIFICATE", b"X509 CERTIFICATE")
 _KEYS = (b"PRIVATE KEY", b"RSA PRIVATE KEY", b"EC PRIVATE KEY")
@@ -53,7 +72,8 @@ class Read:
 @dataclass(slots=True)
 class _Parts:
     keys: list[PrivateKey] = field(default_factory=list, repr=False)
-    certificates: list[x509.Certificate] = field(default_factory=list)
+    certificates: dict[x509.Certificate, None] = field(default_factory=dict)
+    """In their order, each once."""
     crls: list[x509.CertificateRevocationList] = field(default_factory=list)
 
 
@@ -68,8 +88,8 @@ def read(content: bytes, kind: str = "") -> Read:
         raise ContentError(f"it has {len(content)} bytes, and {MOST_BYTES} are possible")
     parts = _pem(content) if b"-----BEGIN " in content else _pkcs12(content)
     found = _kind(parts)
-    if kind not in ("", found):
-        raise ContentError(f"it is {_said(found)}, and {_said(SecretKind(kind))} is wanted")
+    if kind and (words := of_another_kind(found, SecretKind(kind))):
+        raise ContentError(words)
     match found:
         case SecretKind.CERTIFICATE:
             return _certificate(parts)
@@ -79,13 +99,17 @@ def read(content: bytes, kind: str = "") -> Read:
             return _crl(parts)
 
 
+def of_another_kind(found: str, wanted: SecretKind) -> str:
+    """Say why a secret of this kind cannot be used as that; nothing where they are the same."""
+    return "" if found == wanted else f"it is {_said(SecretKind(found))}, and {_said(wanted)} is wanted"
+
+
 def refusal(secret: Secret, kind: SecretKind, *, ca: Secret | None = None) -> str:
     """Say why a secret cannot be used as this; nothing if it can. A CRL must be signed by the `ca`, if that is given."""
     try:
         parts = _pem(b"\n".join(_texts(secret)))
-        found = _kind(parts)
-        if found is not kind:
-            return f"it is {_said(found)}, and {_said(kind)} is wanted"
+        if words := of_another_kind(_kind(parts), kind):
+            return words
         if kind is SecretKind.CERTIFICATE:
             _leaf(parts)
         if kind is SecretKind.CRL and ca is not None:
@@ -149,18 +173,17 @@ def _take(parts: _Parts, label: bytes, block: bytes) -> None:
             "its private key is encrypted with a passphrase; decrypt it first, as with `openssl pkey -in KEY -out PLAIN`"
         )
     if label in _KEYS:
+        if len(block) > KEY_MOST_BYTES:
+            raise ContentError(f"its private key has {len(block)} bytes, and {KEY_MOST_BYTES} are possible")
         parts.keys.append(_checked_key(serialization.load_pem_private_key(block, password=None)))
     elif label in _CERTIFICATES:
-        _add(parts.certificates, x509.load_pem_x509_certificate(block))
+        parts.certificates[x509.load_pem_x509_certificate(block)] = None
     elif label == b"X509 CRL":
+        if len(parts.crls) == MOST_LISTS:
+            raise ContentError(f"it holds more than {MOST_LISTS} CRLs")
         parts.crls.append(x509.load_pem_x509_crl(block))
     elif label not in _IGNORED:
         raise ContentError(f"PEM block {label.decode()} is nothing that a load balancer can use")
-
-
-def _add(certificates: list[x509.Certificate], certificate: x509.Certificate) -> None:
-    if certificate not in certificates:
-        certificates.append(certificate)
 
 
 def _pkcs12(content: bytes) -> _Parts:
@@ -168,21 +191,30 @@ def _pkcs12(content: bytes) -> _Parts:
     if key is None or certificate is None:
         raise ContentError("the PKCS#12 file must hold one certificate with its private key")
     parts = _Parts(keys=[_checked_key(key)])
-    for each in (certificate, *others):
-        _add(parts.certificates, each)
+    parts.certificates.update(dict.fromkeys((certificate, *others)))
     return parts
 
 
 def _opened(content: bytes) -> tuple[object, x509.Certificate | None, list[x509.Certificate]]:
+    _check_cost(content)
     for password in (None, b""):  # tools differ in what they take for no passphrase
         try:
             return pkcs12.load_key_and_certificates(content, password)
         except (ValueError, TypeError, UnsupportedAlgorithm):
             continue
-    raise ContentError(
-        "it is neither PEM nor a PKCS#12 file without a passphrase; `openssl pkcs12 -in FILE -nodes` makes PEM of one that"
-        " has a passphrase"
-    )
+    raise ContentError(NEITHER)
+
+
+def _check_cost(content: bytes) -> None:
+    try:
+        wanted = pkcs12_cost.iterations(content)
+    except pkcs12_cost.NotDerError as exc:
+        raise ContentError(NEITHER) from exc
+    if wanted > MOST_ITERATIONS:
+        raise ContentError(
+            f"to open the PKCS#12 file takes {wanted} iterations, and {MOST_ITERATIONS} are possible; `openssl pkcs12 -in"
+            " FILE -nodes` makes PEM of it"
+        )
 
 
 def _checked_key(key: object) -> PrivateKey:
@@ -190,6 +222,8 @@ def _checked_key(key: object) -> PrivateKey:
         raise ContentError("its private key is none of RSA, EC, Ed25519 and Ed448")
     if isinstance(key, rsa.RSAPrivateKey) and key.key_size < LEAST_RSA_BITS:
         raise ContentError(f"its RSA key has {key.key_size} bits, and {LEAST_RSA_BITS} are the least that is safe")
+    if isinstance(key, rsa.RSAPrivateKey) and key.key_size > MOST_RSA_BITS:
+        raise ContentError(f"its RSA key has {key.key_size} bits, and {MOST_RSA_BITS} are the most that is possible")
     return key
 
 
@@ -216,7 +250,7 @@ def _leaf(parts: _Parts) -> x509.Certificate:
             return certificate
     if not parts.certificates:
         raise ContentError("it holds a private key without a certificate")
-    raise ContentError(f"its private key does not belong to the certificate of {_name(parts.certificates[0])}")
+    raise ContentError(f"its private key does not belong to the certificate of {_name(next(iter(parts.certificates)))}")
 
 
 def _check_hash(certificate: x509.Certificate) -> None:
@@ -229,6 +263,8 @@ def _check_hash(certificate: x509.Certificate) -> None:
 
 def _chain(leaf: x509.Certificate, others: list[x509.Certificate]) -> list[x509.Certificate]:
     """Give what leads from the leaf to its root, the leaf's issuer first; clients have the root themselves."""
+    if len(others) > MOST_IN_CHAIN:
+        raise ContentError(f"it holds {len(others)} certificates besides its own, and {MOST_IN_CHAIN} are possible")
     chain, left = [leaf], list(others)
     for certificate in chain:  # grows while it is walked
         issuers = [each for each in left if _issued(each, certificate)]
@@ -251,7 +287,7 @@ def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
 
 def _ca(parts: _Parts) -> Read:
     return Read(
-        secret=Secret(ca_pem=_text(parts.certificates)),
+        secret=Secret(ca_pem=_text(list(parts.certificates))),
         kind=SecretKind.CA,
         expires_at=min(each.not_valid_after_utc for each in parts.certificates),
     )
@@ -264,8 +300,11 @@ def _crl(parts: _Parts) -> Read:
 
 
 def _signature_refusal(parts: _Parts, authorities: _Parts) -> str:
+    by_name: dict[x509.Name, list[x509.Certificate]] = {}
+    for authority in authorities.certificates:
+        by_name.setdefault(authority.subject, []).append(authority)
     for crl in parts.crls:
-        if not any(_signed(crl, authority) for authority in authorities.certificates):
+        if not any(_signed(crl, authority) for authority in by_name.get(crl.issuer, ())[:SAME_NAME_MOST]):
             return f"the CRL of {crl.issuer.rfc4514_string()} is not signed by any of the CA's certificates"
     return ""
 

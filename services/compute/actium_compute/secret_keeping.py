@@ -48,7 +48,8 @@ class SecretKeeper:
             return refused
         context = sealing_context(command.project_id, command.secret_ref)
         try:
-            found = read(sealing.open_box(command.sealed, self._store.sealing_key, context=context), command.kind)
+            content = sealing.open_box(command.sealed, self._store.sealing_key, context=context)
+            found = await asyncio.to_thread(read, content, command.kind)
         except CannotOpenError as exc:
             return Rejected(reason=Reason.UNAVAILABLE, detail=f"{exc}; seal it anew", field="sealed")
         except ContentError as exc:
@@ -72,7 +73,7 @@ class SecretKeeper:
         await asyncio.to_thread(self._store.put, command.secret_ref, found.secret)
         if known and (known.digest, known.name) == (event.digest, event.name):
             return Accepted(position=Position(OWN, known.sequence))
-        accepted = await self._append(question, event, expected=known.sequence if known else 0)
+        accepted = await self._append(question, event, known)
         log.info("secret kept", extra={"secret": event.secret_ref, "kind": event.kind, "digest": event.digest[:8]})
         return accepted
 
@@ -85,21 +86,34 @@ class SecretKeeper:
                 return Rejected(reason=Reason.NOT_FOUND, detail=detail, field="secret_ref")
             if known.digest is None:
                 return Accepted(position=Position(OWN, known.sequence))
-            event = SecretDeleted(secret_ref=command.secret_ref)
-            accepted = await self._append(question, event, expected=known.sequence)
+            if command.unless_used and (refused := await self._in_use(command.secret_ref)):
+                return refused
+            accepted = await self._append(question, SecretDeleted(secret_ref=command.secret_ref), known)
             log.info("secret deleted", extra={"secret": command.secret_ref})
             return accepted
 
     async def _known(self, ref: SecretRef) -> KnownSecret | None:
         return await self._database.read(lambda connection: secret_queries.known(connection, ref))
 
-    async def _append(self, question: Question, event: SecretEvent, *, expected: int) -> Accepted:
-        # Only after the event nothing but the newest content is needed; killed before the tidying, the next start tidies.
+    async def _in_use(self, ref: SecretRef) -> Rejected | None:
+        users = await self._database.read(lambda connection: secret_queries.users(connection, ref))
+        if not users:
+            return None
+        detail = f"Secret {ref} is in use by load balancer {', '.join(users)}."
+        return Rejected(reason=Reason.CONFLICT, detail=detail, field="secret_ref")
+
+    async def _append(self, question: Question, event: SecretEvent, known: KnownSecret | None) -> Accepted:
         cause = CommandCause(command=_recordable(question), actor=question.envelope.actor)
         position = await self._journal.append_secret(
-            event.secret_ref, event, cause=cause, expected=expected, deadline=question.deadline
+            event.secret_ref,
+            event,
+            cause=cause,
+            expected=known.sequence if known else 0,
+            deadline=question.deadline,
         )
-        await self.tidy()
+        # Only after the event nobody needs the content before it; killed in between, the next start tidies.
+        if known and known.digest and known.digest != getattr(event, "digest", None):
+            await asyncio.to_thread(self._store.remove, event.secret_ref, known.digest)
         return Accepted(position=position)
 
 

@@ -25,8 +25,11 @@ from actium_compute.next_step import (
     Work,
     next_step,
 )
+from actium_compute.notes import Notes
 from actium_compute.ports import Machines
 from actium_compute.read_model import queries
+from actium_compute.renewing import Renewing
+from actium_shared import tasks
 from actium_shared.clock import Clock
 from actium_shared.commands.compute import AmphoraOrder
 from actium_shared.errors import BrokenStoreError, PermanentError, RetryableError, VersionConflictError
@@ -53,15 +56,19 @@ class Workers:
         *,
         booting: Booting,
         configuring: Configuring,
+        renewing: Renewing,
         machines: Machines,
         authority: Authority,
+        notes: Notes,
         database: Database,
         acquaintances: Acquaintances,
         clock: Clock,
     ) -> None:
         self._booting = booting
         self._configuring = configuring
+        self._renewing = renewing
         self._machines = machines
+        self._notes = notes
         self._authority = authority
         self._database = database
         self._acquaintances = acquaintances
@@ -71,7 +78,7 @@ class Workers:
         self._boots = asyncio.Semaphore(BOOTS_AT_ONCE)
         self._steps = asyncio.Semaphore(STEPS_AT_ONCE)
         self._restarts = asyncio.Semaphore(1)  # each stops traffic for a moment: never everybody's at once
-        self._busy: set[str] = set()
+        self._busy: dict[str, asyncio.Task[None]] = {}
 
     def wake(self, amphora_id: str) -> None:
         """Something new is known of the amphora."""
@@ -80,6 +87,12 @@ class Workers:
         else:
             self._woken[amphora_id] = asyncio.Event()
             self._new.put_nowait(amphora_id)
+
+    def interrupt(self, amphora_id: str) -> None:
+        """Its end was ordered: what is being done with it is not worth waiting for, and every step may end anywhere."""
+        if step := self._busy.get(amphora_id):
+            step.cancel()
+        self.wake(amphora_id)
 
     def is_busy(self, amphora_id: str) -> bool:
         """Tell whether a step is being done: what is seen of the amphora meanwhile may be over in a moment."""
@@ -108,10 +121,7 @@ class Workers:
         for amphora_id in await self._database.read(queries.booted):
             machine = running.get(amphora_id)
             self._acquaintances.of(amphora_id).runs = machine is not None and machine.powered
-        wanted = await self._database.read(queries.unfinished)
-        if unknown := sorted(running.keys() - set(wanted)):
-            log.warning("machines that nobody ordered", extra={"amphorae": unknown})
-        for amphora_id in wanted:
+        for amphora_id in await self._database.read(queries.unfinished):
             self.wake(amphora_id)
 
     async def _work(self, amphora_id: str) -> None:
@@ -127,12 +137,13 @@ class Workers:
                 log.exception("cannot be looked at", extra={"amphora": amphora_id})
                 await self._clock.sleep(FAULT_RETRY_S)
                 continue
+            if woken.is_set():
+                continue  # what was seen may be old already
             if isinstance(step, Idle) or facts is None:
-                if woken.is_set():
-                    continue
                 del self._woken[amphora_id]
                 if facts is None or facts.stage is Stage.DELETED:
                     self._acquaintances.forget(amphora_id)
+                    self._notes.forget(amphora_id)
                 return
             if isinstance(step, Wait):
                 await self._pause(woken, self._seconds_until(step.until))
@@ -149,7 +160,12 @@ class Workers:
             return None, Idle()
         known = self._acquaintances.of(amphora_id)
         return facts, next_step(
-            facts, self._clock.now(), runs=known.runs, checked=known.checked, locked_out=known.locked_out
+            facts,
+            self._clock.now(),
+            runs=known.runs,
+            checked=known.checked,
+            locked_out=known.locked_out,
+            terms=self._renewing.terms(amphora_id),
         )
 
     async def _attempt(self, facts: Facts, step: Work) -> bool:
@@ -159,10 +175,8 @@ class Workers:
         details = {"amphora": facts.amphora_id, "step": type(step).__name__, "order": order.order.order_id}
         try:
             with span(f"amphora {details['step']}", traceparent=order.traceparent):
-                async with self._limit(step):
-                    self._busy.add(facts.amphora_id)
-                    await self._do(facts, step)
-            log.info("done", extra=details)
+                done = await self._unless_interrupted(facts, step)
+            log.info("done" if done else "interrupted", extra=details)
             return True
         except (RetryableError, VersionConflictError) as exc:
             log.warning("again: %s", exc, extra=details)
@@ -173,9 +187,26 @@ class Workers:
             log.exception("failed", extra=details)
             await self._clock.sleep(FAULT_RETRY_S)
         finally:
-            self._busy.discard(facts.amphora_id)
             correlation_id.reset(token)
         return False
+
+    async def _unless_interrupted(self, facts: Facts, step: Work) -> bool:
+        """Do the step when it is its turn and give True, or have it cancelled and see it end."""
+        task = asyncio.create_task(self._in_turn(facts, step), name=f"{type(step).__name__} {facts.amphora_id}")
+        self._busy[facts.amphora_id] = task
+        try:
+            await asyncio.wait([task])
+        finally:
+            del self._busy[facts.amphora_id]
+            await tasks.end([task])  # where we are cancelled ourselves
+        if task.cancelled():
+            return False
+        task.result()
+        return True
+
+    async def _in_turn(self, facts: Facts, step: Work) -> None:
+        async with self._limit(step):
+            await self._do(facts, step)
 
     async def _do(self, facts: Facts, step: Step) -> None:
         match step:
@@ -192,7 +223,7 @@ class Workers:
             case Configure(order=order):
                 await self._configuring.configure(facts, order)
             case Renew(order=order):
-                await self._booting.renew(facts, order)
+                await self._renewing.renew(facts, order)
             case Delete(order=order):
                 await self._booting.delete(facts, order)
 
@@ -202,6 +233,8 @@ class Workers:
             return
         known = self._acquaintances.of(facts.amphora_id)
         known.runs = await self._machines.power(facts.amphora_id)
+        if known.runs and isinstance(failure, RetryableError):
+            self._notes.send(facts)  # where we cannot reach it, it may reach us
         expires_at = facts.certificate_expires_at
         if isinstance(failure, UntrustedError) and expires_at and not self._authority.vouches_for(expires_at):
             # Only then: whoever else came to its address must not be able to have it restarted.

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from actium_compute.adapters.management import PlainManagementNetwork
 from actium_compute.authority import open_authority
 from actium_compute.main import serve
@@ -15,8 +17,8 @@ from actium_compute.ports import ManagementNetwork
 from actium_compute.settings import ComputeSettings
 from actium_shared import streams, tasks
 from actium_shared.bus import Bus
-from actium_shared.clock import SystemClock
-from actium_shared.commands.compute import BootAmphora, ConfigureAmphora, DeleteAmphora
+from actium_shared.clock import Clock, SystemClock
+from actium_shared.commands.compute import BootAmphora, ConfigureAmphora, DeleteAmphora, FenceAmphora
 from actium_shared.event_store import JetStreamEventStore, Recorded, commit_envelope
 from actium_shared.events.network import Port, PortCreated, PortDeleted
 from actium_shared.ids import AmphoraId, ApplianceId, NetworkId, PortId, RandomIds, SubnetId
@@ -27,6 +29,9 @@ from builders import PUBLIC, TENANT, an_id, listener, load_balancer, member, poo
 from integration.compute.loopback import LoopbackMachines
 
 DEADLINE_S = 20.0
+IN_USE_S = 30 * 86_400.0 - 1
+"""So long before its end a certificate is a second old."""
+
 _numbers = itertools.count(1)
 
 
@@ -83,6 +88,13 @@ class Amphora:
             member_ports={TENANT: self.tenant.id} if with_tenant else {},
         )
 
+    def boot_as_spare(self, pool_id: str) -> BootAmphora:
+        """Its management port alone, for a pool."""
+        return msgspec.structs.replace(self.boot(), appliance_id=ApplianceId(pool_id), vip_port_id=None)
+
+    def fence(self) -> FenceAmphora:
+        return FenceAmphora(amphora_id=self.id, appliance_id=self.appliance_id)
+
     def delete(self) -> DeleteAmphora:
         return DeleteAmphora(amphora_id=self.id, appliance_id=self.appliance_id)
 
@@ -94,6 +106,8 @@ class Bench:
         self.server = server
         self.folder = folder
         self.machines: Any = LoopbackMachines()
+        self.changed_settings: dict[str, Any] = {}
+        self.clock: Clock = SystemClock()
         self.management: ManagementNetwork = PlainManagementNetwork()
         self.planner: Bus
         self._network: Bus
@@ -113,6 +127,7 @@ class Bench:
             secrets_folder=self.folder / "secrets",
             heartbeat_master_key_file=master_key,
             relay_addresses=("127.0.0.1:5555",),
+            **self.changed_settings,
         )
 
     async def connect(self) -> None:
@@ -137,7 +152,7 @@ class Bench:
     async def _serve(self, connected: asyncio.Event) -> None:
         async with self.server.bus("compute") as bus:
             connected.set()
-            await serve(bus, self.settings(), self.machines, self.management)
+            await serve(bus, self.settings(), self.machines, self.management, clock=self.clock)
 
     async def order(self, *orders: Order) -> None:
         for order in orders:

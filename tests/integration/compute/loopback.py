@@ -15,6 +15,7 @@ import msgspec
 
 from actium_compute.agent_client import AGENT_PORT
 from actium_compute.ports import Machine, MachinePort, MachineWish
+from actium_shared.errors import RetryableError
 
 Boundary = Callable[[str], Awaitable[None]]
 """Called before and after every effect, with its name; what never returns stands for a process that was killed there."""
@@ -35,6 +36,10 @@ class LoopbackAgent:
         self.pushes: list[dict[str, Any]] = []
         self.refuses: Callable[[dict[str, Any]], str | None] = lambda _bundle: None
         self.misunderstands = ""
+        self.drift: str | None = None
+        self.key_version: int = self.settings.get("heartbeat_key_version", 1)
+        self.edition: int = self.settings.get("credentials_edition", 1)
+        self.knows_certificates_only = False
         self.boundary: Boundary = no_boundary
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -91,30 +96,38 @@ class LoopbackAgent:
         if names != ["controller.actium"]:
             return 403, {"error": "not the controller"}
         if request.target == b"/v1/status":
-            return 200, {"amphora_id": self.amphora_id, "boot_id": "b", **self.in_force}
+            version = {"heartbeat_key_version": self.key_version, "credentials_edition": self.edition}
+            return 200, {"amphora_id": self.amphora_id, "boot_id": "b", "drift": self.drift, **version, **self.in_force}
         if request.target == b"/v1/certificate":
             await self.boundary("before certificate")
-            pem = msgspec.msgpack.decode(body)["pem"]
-            self.files = {**self.files, "agent.pem": pem}
-            await self._show_new_certificate()
+            await self._take_certificate(msgspec.msgpack.decode(body))
             await self.boundary("after certificate")
-            return 200, {"result": "replaced"}
+            known_by = {"heartbeat_key_version": self.key_version, "credentials_edition": self.edition}
+            return 200, {"result": "replaced", **({} if self.knows_certificates_only else known_by)}
         await self.boundary("before push")
         answer = self._configure(msgspec.msgpack.decode(body))
         await self.boundary("after push")
         return answer
+
+    async def _take_certificate(self, body: dict[str, Any]) -> None:
+        self.files = {**self.files, "agent.pem": body["pem"]}
+        if not self.knows_certificates_only:
+            self.files = {**self.files, "heartbeat.key": body["heartbeat_key"], "ca.pem": body["ca"]}
+            self.key_version, self.edition = body["heartbeat_key_version"], body["edition"]
+        await self._show_new_certificate()
 
     def _configure(self, bundle: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         self.pushes.append(bundle)
         if self.misunderstands:
             return 400, {"error": self.misunderstands}
         now = self.in_force
-        if (bundle["epoch"], bundle["bundle"]) < (now["epoch"], now["bundle"]):
+        if bundle["epoch"] < now["epoch"] or bundle["bundle"] < now["bundle"]:
             return 409, {"error": f"bundle {bundle['bundle']} is past"}
         if words := self.refuses(bundle):
             return 422, {"error": words}
         runtime = bundle["runtime"] is not None and bundle["runtime"]["base"] == now["digest"]
         result = "unchanged" if bundle["digest"] == now["digest"] else "runtime" if runtime else "reload"
+        self.drift = None
         self.in_force = {key: bundle[key] for key in ("bundle", "epoch", "digest")}
         return 200, {"result": result, "took_ms": 1.0, "digest": bundle["digest"], "bundle": bundle["bundle"]}
 
@@ -128,6 +141,10 @@ class LoopbackMachines:
         self.boots: list[str] = []
         self.boundary: Boundary = no_boundary
         self.refuses: Callable[[dict[str, Any]], str | None] = lambda _bundle: None
+        self.wishes: dict[str, MachineWish] = {}
+        self.left_over: set[str] = set()
+        self.cut: list[str] = []
+        self.cannot_cut = False
 
     async def boot(self, machine: MachineWish, *, timeout_s: float) -> Machine:
         await self.boundary("before boot")
@@ -139,6 +156,7 @@ class LoopbackMachines:
             self.agents[machine.amphora_id] = agent
             self.attached[machine.amphora_id] = {machine.management_port.port_id}
             self.boots.append(machine.amphora_id)
+            self.wishes[machine.amphora_id] = machine
         await self.boundary("after boot")
         return Machine(compute_id=machine.amphora_id, host="host-1")
 
@@ -153,7 +171,12 @@ class LoopbackMachines:
         await self.boundary("after detach")
 
     async def cut_links(self, amphora_id: str) -> None:
-        self.attached[amphora_id].clear()
+        if self.cannot_cut:
+            raise RetryableError("the switch does not answer")
+        await self.boundary("before cut")
+        self.cut.append(amphora_id)
+        self.attached.get(amphora_id, set()).clear()
+        await self.boundary("after cut")
 
     async def power_off(self, amphora_id: str, *, timeout_s: float) -> None:
         await self.boundary("before power off")
@@ -166,7 +189,14 @@ class LoopbackMachines:
         if agent := self.agents.pop(amphora_id, None):
             await agent.stop()
         self.attached.pop(amphora_id, None)
+        self.left_over.discard(amphora_id)
         await self.boundary("after delete")
+
+    async def leftovers(self) -> frozenset[str]:
+        return frozenset(self.left_over)
+
+    async def tidy(self) -> None:
+        return
 
     async def running(self) -> Mapping[str, Machine]:
         return {amphora_id: Machine(compute_id=amphora_id, host="host-1") for amphora_id in self.agents}

@@ -10,8 +10,8 @@ from actium_shared.message import Commit, Position
 from builders import TENANT, member
 from integration.compute.bench import Amphora, Bench, until
 
-BOUNDARIES = 24
-"""In one life: before and after the boot, 2 attachments, 3 pushes, a detachment, the deletion and 4 appends."""
+BOUNDARIES = 28
+"""In one life: before and after the boot, 2 attachments, 3 pushes, a detachment, the cut, the deletion and 5 appends."""
 
 
 class Killer:
@@ -85,6 +85,8 @@ async def live(bench: Bench, amphora: Amphora) -> None:
     await bench.order(amphora.configure(3))
     await until(lambda: configured(bench, amphora), lambda bundle: bundle == 3)
     await until(lambda: plugged(bench, amphora), lambda ports: ports == {amphora.management.id, amphora.vip.id})
+    await bench.order(amphora.fence())
+    await until(lambda: bench.types(amphora), lambda types: types[-1] == "fenced")
     await bench.order(amphora.delete())
     await until(lambda: bench.types(amphora), lambda types: types[-1] == "deleted")
 
@@ -100,8 +102,9 @@ async def plugged(bench: Bench, amphora: Amphora) -> set[str]:
 async def test_a_life_without_kills_has_these_boundaries(bench: Bench, append: list[Killer]) -> None:
     reached = await killed_at(10_000, bench, Amphora(), append)
     assert len(reached) == BOUNDARIES
-    assert reached.count("before append") == 4
-    assert {name.partition(" ")[2] for name in reached} == {"boot", "attach", "push", "append", "detach", "delete"}
+    assert reached.count("before append") == 5
+    effects = {"boot", "attach", "push", "append", "detach", "cut", "delete"}
+    assert {name.partition(" ")[2] for name in reached} == effects
 
 
 @pytest.mark.parametrize("number", range(1, BOUNDARIES + 1))
@@ -110,7 +113,7 @@ async def test_a_kill_there_changes_nothing_about_the_story(
 ) -> None:
     reached = await killed_at(number, bench, amphora, append)
     assert len(reached) == number
-    assert await bench.types(amphora) == ["booted", *["configured"] * 3, "deleted"]
+    assert await bench.types(amphora) == ["booted", *["configured"] * 3, "fenced", "deleted"]
     assert [event.bundle for event in (await bench.events(amphora))[1:4]] == [1, 2, 3]
     assert bench.machines.boots == [amphora.id]
     assert bench.machines.agents == {}

@@ -1,18 +1,18 @@
 """Amphorae from the first order to the last, as the log tells it, with real TLS to agents that run nothing."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
-from actium_compute.authority import AMPHORA_LIFETIME, open_authority
+from actium_compute.authority import open_authority
 from actium_shared.clock import SystemClock
 from actium_shared.crypto import heartbeat_key
 from actium_shared.events.amphora import AmphoraConfigured
 from actium_shared.ids import MemberId
 from actium_shared.message import WorkCause
 from builders import TENANT, an_id, member
-from integration.compute.bench import Amphora, Bench, lose_the_authority, until
+from integration.compute.bench import IN_USE_S, Amphora, Bench, lose_the_authority, until
 from integration.compute.loopback import LoopbackAgent, no_boundary
 
 
@@ -280,9 +280,8 @@ async def test_a_certificate_is_renewed_in_time(
     await bench.serving(amphora)
     before = bench.machines.agents[amphora.id].files["agent.pem"]
     await bench.stop()
-    in_use = AMPHORA_LIFETIME - timedelta(seconds=1)  # due when a second old: no test waits for twenty days
-    monkeypatch.setattr("actium_compute.next_step.RENEW_BEFORE", in_use)
-    monkeypatch.setattr("actium_compute.watch.RENEW_BEFORE", in_use)
+    # Due when a second old: no test waits for twenty days.
+    bench.changed_settings = bench.changed_settings | {"certificate_renew_before_s": IN_USE_S}
     monkeypatch.setattr("actium_compute.watch.LOOK_EVERY_S", 0.05)
     await asyncio.sleep(1.1)
     await bench.start()
@@ -298,9 +297,7 @@ async def test_a_renewal_that_was_cut_off_before_it_was_recorded_is_recorded_at_
 ) -> None:
     await bench.serving(amphora)
     await bench.stop()
-    in_use = AMPHORA_LIFETIME - timedelta(seconds=1)
-    monkeypatch.setattr("actium_compute.next_step.RENEW_BEFORE", in_use)
-    monkeypatch.setattr("actium_compute.watch.RENEW_BEFORE", in_use)
+    bench.changed_settings = bench.changed_settings | {"certificate_renew_before_s": IN_USE_S}
     given = asyncio.Event()
 
     async def never_answered(name: str) -> None:
@@ -313,7 +310,7 @@ async def test_a_renewal_that_was_cut_off_before_it_was_recorded_is_recorded_at_
     async with asyncio.timeout(20):
         await given.wait()
     await bench.stop()
-    monkeypatch.undo()
+    bench.changed_settings = bench.changed_settings | {"certificate_renew_before_s": 86_400.0}
     bench.machines.boundary = no_boundary
     await bench.start()
     await bench.until_types(amphora, "booted", "configured", "booted", "configured")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from actium_amphora_agent import balancing, fencing
+from actium_amphora_agent import balancing, table
 from actium_shared.commands.compute import ConfigureAmphora
 from actium_shared.ids import ListenerId, MemberId
 from actium_shared.wishes import SessionPersistence
@@ -51,8 +51,8 @@ def test_nft_takes_it_over_whatever_was_there(wish: ConfigureAmphora, namespace:
     spec = balancing.parse(rendered["checks.json"].encode())
     nft(namespace, rendered["nftables.rules"], "-c")
     for down in (set[tuple[str, str]](), {(POOL, target) for target in spec.pools.get(POOL, {})}):
-        present = fencing.present_in(nft(namespace, "list ruleset\n", "-t"))
-        text = fencing.transaction(rendered["nftables.rules"], balancing.picks(spec, down), fence=True, present=present)
+        present = table.present_in(nft(namespace, "list ruleset\n", "-t"))
+        text = table.transaction(rendered["nftables.rules"], balancing.picks(spec, down), present=present)
         nft(namespace, text)
 
 

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from actium_compute.amphora_drivers import RenderError
 from actium_compute.amphora_drivers.haproxy import HaproxyDriver
 from actium_compute.ports import Secret
-from actium_shared.commands.compute import ConfigureAmphora
-from actium_shared.ids import L7PolicyId, L7RuleId, ListenerId, MemberId, SecretRef
+from actium_shared.commands.compute import ConfigureAmphora, Peer
+from actium_shared.ids import AmphoraId, L7PolicyId, L7RuleId, ListenerId, MemberId, PortId, SecretRef
 from actium_shared.wishes import L7Policy, L7PolicyWish, L7Rule, PoolWish, SessionPersistence
 from builders import PUBLIC, TENANT, an_id, health_monitor, listener, member, pool
 from unit.compute.wishes import PORTS, TENANT_PORT, VIP_PORT, order, with_members
 
 DRIVER = HaproxyDriver()
+OTHER_AMPHORA = AmphoraId(an_id("other amphora"))
 SECRET = Secret(certificate_pem=b"C\n", private_key_pem=b"K\n", intermediates_pem=b"I\n", ca_pem=b"A\n", crl_pem=b"R\n")
 
 
@@ -136,7 +137,8 @@ def test_limits_are_what_haproxy_can_count() -> None:
         (order(listeners=(listener(protocol="SCTP"),)), "protocol"),
         (order(listeners=(listener(insert_headers={"X-Other": "true"}),)), "X-Other"),
         (order(listeners=(listener(allowed_cidrs=("everyone",)),)), "allowed_cidrs"),
-        (order(role="MASTER"), "role"),
+        (order(role="KING"), "role"),
+        (order(role="MASTER", peers=(Peer(amphora_id=OTHER_AMPHORA, vip_port_id=PortId("nowhere")),)), "nowhere"),
         (order(vip_port_id="no-such-port"), "no-such-port"),
         (with_members(member(address="a b")), "address"),
         (with_members(member(address="0.0.0.0")), "address"),

@@ -61,11 +61,24 @@ def test_everything_else_needs_a_reload(after: ConfigureAmphora) -> None:
     assert commands(with_members(member()), after) is None
 
 
-def test_haproxy_makes_no_server_with_a_cookie() -> None:
+@pytest.mark.parametrize(
+    ("address", "detour", "arrival"),
+    [
+        ("10.1.0.11", "192.0.2.1:80", "10.1.0.11"),
+        ("192.0.2.1", "192.0.2.2:80", "192.0.2.1"),
+        ("fd00::1", "[2001:db8::1]:80", "fd00::1"),
+    ],
+)
+def test_with_our_cookie_a_member_comes_by_a_detour_which_gives_it_its_cookie(
+    address: str, detour: str, arrival: str
+) -> None:
     def sticky(*members: Member) -> ConfigureAmphora:
         return with_members(*members, session_persistence=SessionPersistence(type="HTTP_COOKIE"))
 
-    assert commands(sticky(member()), sticky(member(), OTHER)) is None
+    found = commands(sticky(member()), sticky(member(), member(id=OTHER.id, address=address))) or ()
+    assert found[0].startswith(f"add server {OTHER_NAME} {detour} weight 1 ")
+    assert found[1] == f"set server {OTHER_NAME} addr {arrival}"
+    assert found[-1] == f"set server {OTHER_NAME} state ready"
     assert commands(sticky(member()), sticky(member(weight=2))) == (f"set server {NAME} weight 2",)
 
 

@@ -1,5 +1,6 @@
 """The store in files: what it keeps is unreadable without its key, and cannot be moved from one place to another."""
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,15 @@ class Log:
     def __init__(self) -> None:
         self.current: dict[SecretRef, str] = {}
 
-    async def digest(self, ref: SecretRef) -> str | None:
-        return self.current.get(ref)
+    async def digests(self, refs: Collection[SecretRef]) -> Mapping[SecretRef, str]:
+        return {ref: self.current[ref] for ref in refs if ref in self.current}
+
+
+async def read(store: LocalSecretStore, ref: SecretRef) -> Secret:
+    found = (await store.read([ref]))[ref]
+    if isinstance(found, PermanentError):
+        raise found
+    return found
 
 
 @pytest.fixture
@@ -33,7 +41,7 @@ def log() -> Log:
 
 @pytest.fixture
 def store(tmp_path: Path, log: Log) -> LocalSecretStore:
-    return open_local_secrets(tmp_path / "secrets", log.digest)
+    return open_local_secrets(tmp_path / "secrets", log.digests)
 
 
 def contents(folder: Path) -> list[Path]:
@@ -45,11 +53,11 @@ async def test_what_is_kept_is_read_when_the_log_says_so_also_after_a_restart(
 ) -> None:
     store.put(WEB, SECRET)
     with pytest.raises(PermanentError, match="there is no secret web"):
-        await store.read(WEB)
+        await read(store, WEB)
     log.current[WEB] = store.digest(SECRET)
     store.put(WEB, NEWER)  # and killed before that was told
-    again = open_local_secrets(tmp_path / "secrets", log.digest)
-    assert await again.read(WEB) == await store.read(WEB) == SECRET
+    again = open_local_secrets(tmp_path / "secrets", log.digests)
+    assert await read(again, WEB) == await read(store, WEB) == SECRET
     assert again.sealing_key == store.sealing_key
 
 
@@ -58,6 +66,26 @@ async def test_only_what_is_in_force_stays(tmp_path: Path, store: LocalSecretSto
         store.put(ref, SECRET)
         store.put(ref, NEWER)
     store.keep_only([(OTHER, store.digest(NEWER))])
+    (left,) = contents(tmp_path)
+    assert left.name.endswith(store.digest(NEWER))
+
+
+async def test_one_that_is_lost_does_not_hide_the_others(log: Log, store: LocalSecretStore) -> None:
+    store.put(WEB, SECRET)
+    log.current |= {WEB: store.digest(SECRET), OTHER: store.digest(NEWER)}
+    found = await store.read([WEB, OTHER, SecretRef("nothing")])
+    assert found[WEB] == SECRET
+    assert [str(found[ref]) for ref in (OTHER, SecretRef("nothing"))] == [
+        f"the content of secret {OTHER} is lost; put it again",
+        "there is no secret nothing",
+    ]
+
+
+async def test_what_is_removed_is_gone_and_removed_again_without_harm(tmp_path: Path, store: LocalSecretStore) -> None:
+    store.put(WEB, SECRET)
+    store.put(WEB, NEWER)
+    for _ in range(2):
+        store.remove(WEB, store.digest(SECRET))
     (left,) = contents(tmp_path)
     assert left.name.endswith(store.digest(NEWER))
 
@@ -82,7 +110,7 @@ async def test_a_content_that_was_put_in_anothers_place_is_not_read(
     mine.replace(theirs)
     log.current[OTHER] = store.digest(SECRET)
     with pytest.raises(PermanentError, match="cannot be decrypted; put it again"):
-        await store.read(OTHER)
+        await read(store, OTHER)
 
 
 async def test_a_lost_content_and_a_lost_key_are_said_and_putting_it_again_mends_it(
@@ -91,32 +119,32 @@ async def test_a_lost_content_and_a_lost_key_are_said_and_putting_it_again_mends
     store.put(WEB, SECRET)
     log.current[WEB] = store.digest(SECRET)
     (tmp_path / "secrets" / "store.key").unlink()
-    anew = open_local_secrets(tmp_path / "secrets", log.digest)
+    anew = open_local_secrets(tmp_path / "secrets", log.digests)
     assert "the key of the secrets is lost" in caplog.text
     with pytest.raises(PermanentError, match="cannot be decrypted; put it again"):
-        await anew.read(WEB)
+        await read(anew, WEB)
     contents(tmp_path)[0].unlink()
     with pytest.raises(PermanentError, match="is lost; put it again"):
-        await anew.read(WEB)
+        await read(anew, WEB)
     anew.put(WEB, SECRET)
     log.current[WEB] = anew.digest(SECRET)
-    assert await anew.read(WEB) == SECRET
+    assert await read(anew, WEB) == SECRET
 
 
 async def test_a_content_that_is_replaced_in_the_moment_of_reading_is_read_anew(tmp_path: Path) -> None:
     told: list[str] = []
 
-    async def digest(_ref: SecretRef) -> str | None:
-        return told.pop(0)
+    async def digests(_refs: Collection[SecretRef]) -> Mapping[SecretRef, str]:
+        return {WEB: told.pop(0)}
 
-    store = open_local_secrets(tmp_path / "secrets", digest)
+    store = open_local_secrets(tmp_path / "secrets", digests)
     store.put(WEB, NEWER)
     told += [store.digest(SECRET), store.digest(NEWER)]
-    assert await store.read(WEB) == NEWER
+    assert await read(store, WEB) == NEWER
 
 
 def test_a_key_file_of_another_length_ends_the_start(tmp_path: Path, log: Log, store: LocalSecretStore) -> None:
     assert store
     (tmp_path / "secrets" / "sealing.key").write_bytes(b"short")
     with pytest.raises(PermanentError, match=r"sealing\.key holds 5 bytes, and must hold 32"):
-        open_local_secrets(tmp_path / "secrets", log.digest)
+        open_local_secrets(tmp_path / "secrets", log.digests)

@@ -22,7 +22,9 @@ from actium_compute.next_step import (
     first_configuration,
     next_step,
 )
-from actium_shared.commands.compute import AmphoraOrder, DeleteAmphora
+from actium_shared.commands.compute import AmphoraOrder, DeleteAmphora, FenceAmphora, Peer
+from actium_shared.ids import AmphoraId, PortId
+from builders import PUBLIC
 from unit.compute.wishes import (
     AMPHORA,
     APPLIANCE,
@@ -32,8 +34,10 @@ from unit.compute.wishes import (
     VIP_PORT,
     boot_order,
     order,
+    port,
 )
 
+PEER_PORT = PortId("the partner's")
 O = TypeVar("O", bound=AmphoraOrder)  # noqa: E741
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -44,6 +48,7 @@ def stored(what: O) -> Stored[O]:
 
 BOOT = stored(boot_order())
 FIRST, SECOND = stored(order(bundle=1)), stored(order(bundle=2))
+FENCE = stored(FenceAmphora(amphora_id=AMPHORA, appliance_id=APPLIANCE))
 DELETE = stored(DeleteAmphora(amphora_id=AMPHORA, appliance_id=APPLIANCE))
 
 
@@ -72,6 +77,12 @@ def test_it_waits_for_its_ports_no_longer_than_the_order_allows(missing: str) ->
     assert missing in gave_up.reason
 
 
+def test_a_spare_boots_without_a_vip_port() -> None:
+    spare = stored(boot_order(vip_port_id=None))
+    assert step(boot=spare, ports={MANAGEMENT_PORT: PORTS[MANAGEMENT_PORT]}) == Boot(spare)
+    assert step(boot=spare, ports={}) == Wait(NOW + timedelta(seconds=30))
+
+
 def test_it_is_given_up_when_it_did_not_come_in_time() -> None:
     assert isinstance(step(boot=BOOT, now=NOW + timedelta(seconds=31)), GiveUp)
 
@@ -89,6 +100,13 @@ def test_the_newest_wish_is_configured_until_its_outcome_is_on_the_log() -> None
 def test_a_wish_waits_for_the_ports_that_it_names() -> None:
     ports = {port_id: port for port_id, port in PORTS.items() if port_id != TENANT_PORT}
     assert booted(configure=SECOND, ports=ports) == Wait(None)
+
+
+def test_a_wish_waits_until_it_is_known_where_the_peers_are() -> None:
+    partner = port(PEER_PORT, PUBLIC, "203.0.113.102")
+    wish = stored(order(bundle=2, peers=(Peer(amphora_id=AmphoraId("other"), vip_port_id=PEER_PORT),)))
+    assert booted(configure=wish, configured_bundle=1) == Wait(None)
+    assert booted(configure=wish, configured_bundle=1, ports={**PORTS, PEER_PORT: partner}) == Configure(wish)
 
 
 def test_what_ran_before_us_is_checked_once() -> None:
@@ -122,7 +140,15 @@ def test_one_that_we_are_locked_out_of_is_restarted_before_anything_else_is_trie
     assert booted(locked_out=True, delete=DELETE) == Delete(DELETE)
 
 
-@pytest.mark.parametrize("stage", [Stage.WISHED, Stage.BOOTED, Stage.FAILED])
+@pytest.mark.parametrize("known", [{"fence": FENCE}, {"stage": Stage.FENCED}, {"fence": FENCE, "locked_out": True}])
+def test_one_that_is_to_be_fenced_is_neither_booted_nor_configured_any_more(known: dict[str, Any]) -> None:
+    for runs in (True, False):
+        assert booted(configure=SECOND, configured_bundle=1, runs=runs, checked=False, **known) == Idle()
+    assert step(boot=BOOT, **known) == Idle()
+    assert booted(delete=DELETE, **known) == Delete(DELETE)
+
+
+@pytest.mark.parametrize("stage", [Stage.WISHED, Stage.BOOTED, Stage.FAILED, Stage.FENCED])
 def test_deletion_comes_before_everything(stage: Stage) -> None:
     assert step(stage=stage, boot=BOOT, configure=SECOND, delete=DELETE, runs=False) == Delete(DELETE)
 

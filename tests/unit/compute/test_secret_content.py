@@ -1,11 +1,13 @@
 """What people have as certificates, in its many forms, becomes one; and what cannot be used is refused in words."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import PrivateFormat
+from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
 
+from actium_compute.pkcs12_cost import iterations
 from actium_compute.ports import Secret
 from actium_compute.secret_content import ContentError, read, refusal
 from actium_shared.commands.compute import SecretKind
@@ -107,3 +109,51 @@ def test_a_secret_of_any_store_is_looked_at_before_it_is_used() -> None:
         Secret(certificate_pem=WEB.pem, private_key_pem=OTHER.key_pem), SecretKind.CERTIFICATE
     )
     assert "holds no certificate" in refusal(Secret(), SecretKind.CA)
+
+
+def pkcs12_file(rounds: int) -> bytes:
+    """Give one with a passphrase, hashed so often for each part of the file that it is needed for."""
+    encryption = PrivateFormat.PKCS12.encryption_builder().kdf_rounds(rounds).build(b"-")
+    return pkcs12.serialize_key_and_certificates(b"web", WEB.key, WEB.certificate, None, encryption)
+
+
+def test_how_dear_a_pkcs12_file_is_to_open_is_known_before_it_is_opened() -> None:
+    parts, rest = divmod(iterations(pkcs12_file(20_000)), 20_000)
+    assert (parts, rest < 20_000) == (2, True)  # certificates and key; the rest is what shows that nothing was changed
+    with pytest.raises(ContentError, match="neither PEM nor a PKCS#12 file without a passphrase"):
+        read(pkcs12_file(20_000))
+    dear = pkcs12_file(900_000)
+    began = time.process_time()
+    with pytest.raises(ContentError, match=r"takes 18\d{5} iterations, and 1500000 are possible"):
+        read(dear)
+    assert time.process_time() - began < 0.1
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x30", b"\x30\x80\x02\x01\x03\0\0", b"\x30\x84\xff\xff\xff\xff", b"\x30\x03\x1f\x81\x00"]
+)
+def test_what_is_no_der_is_refused_without_being_opened(content: bytes) -> None:
+    with pytest.raises(ContentError, match="neither PEM nor a PKCS#12 file"):
+        read(content)
+
+
+def test_more_certificates_than_a_chain_has_are_refused() -> None:
+    others = b"".join(root(f"Root {number}").pem for number in range(21))
+    with pytest.raises(ContentError, match="21 certificates besides its own, and 20 are possible"):
+        read(WEB.pem + WEB.key_pem + others)
+
+
+def test_a_bundle_of_hundreds_of_authorities_is_kept_with_each_once() -> None:
+    found = read(ROOT.pem * 500 + INTERMEDIATE.pem * 500)
+    assert found.secret.ca_pem == ROOT.pem + INTERMEDIATE.pem
+
+
+def test_more_revocation_lists_than_can_be_looked_through_are_refused() -> None:
+    with pytest.raises(ContentError, match="more than 64 CRLs"):
+        read(ROOT.crl() * 65)
+
+
+def test_a_key_that_is_too_large_to_be_looked_at_is_refused_unseen() -> None:
+    large = b"-----BEGIN RSA PRIVATE KEY-----\n" + b"A" * 20_000 + b"\n-----END RSA PRIVATE KEY-----\n"
+    with pytest.raises(ContentError, match="private key has 20063 bytes, and 16384 are possible"):
+        read(WEB.pem + large)

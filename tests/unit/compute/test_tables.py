@@ -1,10 +1,12 @@
 """Compute's tables: which orders are kept, what events make of them, and that they come back equal."""
 
+import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -13,18 +15,25 @@ from actium_compute.facts import Facts, Stage, Stored
 from actium_compute.read_model import queries
 from actium_compute.read_model.projections import project
 from actium_compute.read_model.tables import AMPHORAE, METADATA
-from actium_shared.commands.compute import AmphoraOrder, DeleteAmphora
+from actium_shared import migrations as shared_migrations
+from actium_shared.codec import CODEC
+from actium_shared.commands.compute import AmphoraOrder, DeleteAmphora, FenceAmphora, Peer
 from actium_shared.envelope import COMMIT_TYPE, Envelope
 from actium_shared.event_store import Recorded
 from actium_shared.events.amphora import (
     AmphoraBooted,
+    AmphoraCertificateRenewed,
     AmphoraConfigurationRefused,
     AmphoraConfigured,
     AmphoraDeleted,
+    AmphoraFenced,
+    AmphoraStrayRemoved,
 )
 from actium_shared.events.network import PortCreated, PortDeleted
+from actium_shared.ids import AmphoraId, ApplianceId, PortId
 from actium_shared.message import Commit, Event, Position, WorkCause
-from unit.compute.wishes import AMPHORA, APPLIANCE, PORTS, VIP_PORT, boot_order, order
+from builders import PUBLIC
+from unit.compute.wishes import AMPHORA, APPLIANCE, PORTS, VIP_PORT, boot_order, order, port
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 WHO: dict[str, Any] = {"amphora_id": AMPHORA, "appliance_id": APPLIANCE}
@@ -38,7 +47,10 @@ BOOTED = AmphoraBooted(
     certificate_expires_at=NOW,
 )
 CONFIGURED = AmphoraConfigured(**WHO, bundle=3, digest="d", result="reload", took_ms=1.0)
+FENCE = FenceAmphora(**WHO)
 DELETE = DeleteAmphora(**WHO)
+POOL = ApplianceId("pool")
+VERSIONS = Path(migrations.__file__).parent / "versions"
 
 
 @pytest.fixture
@@ -50,15 +62,16 @@ def connection(tmp_path: Path) -> Iterator[sa.Connection]:
     engine.dispose()
 
 
-def put(connection: sa.Connection, what: AmphoraOrder) -> bool:
-    return queries.put_order(connection, Stored(order=what, correlation_id="c", traceparent=None, received_at=NOW))
+def put(connection: sa.Connection, what: AmphoraOrder, *, at: datetime = NOW) -> bool:
+    return queries.put_order(connection, Stored(order=what, correlation_id="c", traceparent=None, received_at=at))
 
 
-def happened(connection: sa.Connection, *events: Event, sequence: int = 1) -> None:
+def happened(connection: sa.Connection, *events: Event, sequence: int = 1) -> frozenset[str]:
     commit = Commit(id="i", events=events, cause=WorkCause(order_id="o"), decided_at=NOW)
     envelope = Envelope(id="i", type=COMMIT_TYPE, version=1, source="s", time=NOW, correlation_id="c")
     position = Position("EVENTS_COMPUTE", sequence)
-    project(connection, Recorded(commit=commit, envelope=envelope, subject="s", position=position, stored_at=NOW))
+    item = Recorded(commit=commit, envelope=envelope, subject="s", position=position, stored_at=NOW)
+    return project(connection, item)
 
 
 def facts(connection: sa.Connection) -> Facts:
@@ -89,6 +102,69 @@ def test_after_deletion_was_ordered_nothing_else_is_taken(connection: sa.Connect
     assert not put(connection, boot_order())
     assert not put(connection, order())
     assert not put(connection, DELETE)
+
+
+def test_after_a_fence_was_ordered_only_deletion_is_taken(connection: sa.Connection) -> None:
+    put(connection, boot_order())
+    assert put(connection, FENCE)
+    assert queries.unfenced(connection) == {AMPHORA}
+    assert not put(connection, FENCE)
+    assert not put(connection, order())
+    happened(connection, AmphoraFenced(**WHO))
+    assert (facts(connection).stage, queries.unfenced(connection)) == (Stage.FENCED, frozenset())
+    assert not put(connection, order())
+    assert queries.booted(connection) == frozenset()
+    assert put(connection, DELETE)
+
+
+def test_a_fence_of_what_nobody_knows_is_remembered(connection: sa.Connection) -> None:
+    assert put(connection, FENCE)
+    assert queries.unfenced(connection) == {AMPHORA}
+    happened(connection, AmphoraFenced(**WHO))
+    assert not put(connection, boot_order())
+    assert queries.unfinished(connection) == [AMPHORA]  # until it is deleted
+
+
+def test_the_newest_order_says_whose_an_amphora_is(connection: sa.Connection) -> None:
+    put(connection, boot_order(appliance_id=POOL, vip_port_id=None))
+    assert facts(connection).appliance_id == POOL
+    happened(connection, msgspec.structs.replace(BOOTED, appliance_id=POOL))
+    put(connection, order(), at=NOW + timedelta(seconds=1))
+    assert facts(connection).appliance_id == APPLIANCE
+    happened(connection, CONFIGURED, sequence=2)
+    assert queries.serving(connection, APPLIANCE) == {AMPHORA}
+    rows = connection.execute(sa.select(AMPHORAE.c.appliance_id, AMPHORAE.c.host)).all()
+    assert [tuple(row) for row in rows] == [(APPLIANCE, "host-1")]
+
+
+def test_hosts_of_those_that_serve_an_appliance_are_known(connection: sa.Connection) -> None:
+    put(connection, order())
+    assert queries.hosts_of(connection, [AMPHORA]) == frozenset()
+    happened(connection, BOOTED)
+    assert queries.hosts_of(connection, queries.serving(connection, APPLIANCE)) == {"host-1"}
+
+
+def test_ports_of_peers_are_known_and_wake_whoever_waits_for_them(connection: sa.Connection) -> None:
+    partner = port(PortId("the partner's"), PUBLIC, "203.0.113.102")
+    put(connection, order(peers=(Peer(amphora_id=AmphoraId("other"), vip_port_id=partner.id),)))
+    touched = happened(connection, PortCreated(amphora_id=AmphoraId("other"), appliance_id=APPLIANCE, port=partner))
+    assert touched == {"other", AMPHORA}
+    assert facts(connection).ports == {partner.id: partner}
+
+
+def test_a_renewal_may_bring_a_new_key_or_leave_the_old_one(connection: sa.Connection) -> None:
+    happened(connection, BOOTED)
+    for version, counts in ((0, 1), (2, 2), (0, 2)):
+        happened(
+            connection, AmphoraCertificateRenewed(**WHO, certificate_expires_at=NOW, heartbeat_key_version=version)
+        )
+        assert facts(connection).heartbeat_key_version == counts
+
+
+def test_a_stray_that_was_removed_is_no_longer_wanted(connection: sa.Connection) -> None:
+    happened(connection, AmphoraStrayRemoved(amphora_id=AMPHORA, found="a machine"), sequence=5)
+    assert (facts(connection).stage, queries.sequence_of(connection, AMPHORA)) == (Stage.DELETED, 5)
+    assert queries.unfinished(connection) == []
 
 
 def test_a_deleted_amphora_leaves_only_the_knowledge_that_it_is(connection: sa.Connection) -> None:
@@ -136,6 +212,32 @@ def test_what_is_unfinished_is_found_at_start(connection: sa.Connection) -> None
     assert queries.count_by_stage(connection) == {"booted": 1}
     happened(connection, AmphoraDeleted(**WHO), sequence=2)
     assert queries.unfinished(connection) == []
+
+
+def test_a_database_of_the_first_version_is_brought_forward_with_its_rows(tmp_path: Path) -> None:
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'old.sqlite'}")
+    first = tmp_path / "versions"
+    first.mkdir()
+    shutil.copy(VERSIONS / "0001_first_tables.py", first)
+    shared_migrations.upgrade(engine, first)
+    body = CODEC.encode(boot_order())
+    with engine.begin() as connection:
+        for statement in (
+            f"INSERT INTO amphorae VALUES ('{AMPHORA}', '{APPLIANCE}', 'booted', 7, 'i', '10.0.0.1', 99, 3, 2, 'd')",
+            f"INSERT INTO orders VALUES ('{AMPHORA}', 'boot', 1, 1, 'amphora.boot', 1, x'{body.hex()}', 'c', NULL, 5.0)",
+            f"INSERT INTO orders VALUES ('new', 'boot', 1, 1, 'amphora.boot', 1, x'{body.hex()}', 'c', NULL, 5.0)",
+        ):
+            connection.exec_driver_sql(statement)
+    migrations.upgrade(engine)
+    with engine.begin() as connection:
+        known = facts(connection)
+        assert (known.stage, known.sequence, known.configured_bundle, known.digest) == (Stage.BOOTED, 7, 3, "d")
+        assert known.boot is not None
+        assert known.boot.order == boot_order()
+        assert known.heartbeat_key_version == 1
+        assert queries.serving(connection, APPLIANCE) == {AMPHORA}
+        assert queries.unfinished(connection) == sorted([AMPHORA, "new"])
+    engine.dispose()
 
 
 def test_migrations_lead_to_the_tables_that_the_code_knows(connection: sa.Connection) -> None:

@@ -19,7 +19,7 @@ from actium_shared.errors import PermanentError
 
 _AGENT = "actium_amphora_agent"
 _WHOLE_PACKAGES = (_AGENT, "msgpack", "h11")
-_SHARED_MODULES = ("__init__.py", "heartbeat.py")
+_SHARED_MODULES = ("__init__.py", "heartbeat.py", "notes.py")
 _NAME_DIGITS = 12
 _HALF = ".half-made"
 _HALF_TAG = ".half-tagged"

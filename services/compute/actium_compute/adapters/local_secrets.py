@@ -5,11 +5,12 @@ The log says which content is in force under a reference; here lies each content
 can be written before its event, and none is ever written over. No service but compute can read any of it.
 """
 
+import asyncio
 import hashlib
 import hmac
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -30,12 +31,12 @@ KEY_BYTES = 32
 NONCE_BYTES = 12
 _STORE_KEY, _SEALING_KEY, _CONTENT = "store.key", "sealing.key", "content"
 
-Current = Callable[[SecretRef], Awaitable[str | None]]
-"""Gives the digest of what is in force under a reference, None where there is nothing."""
+Current = Callable[[Collection[SecretRef]], Awaitable[Mapping[SecretRef, str]]]
+"""Gives the digest of what is in force under each of these references; nothing of one where there is nothing."""
 
 
 class LocalSecretStore:
-    """Opened with `open_local_secrets`. Implements `SecretStore`; what is kept is told to it by `put` and `keep_only`."""
+    """Opened with `open_local_secrets`. Implements `SecretStore`; what is kept is told to it by `put`, `remove` and `keep_only`."""
 
     def __init__(self, folder: Path, key: bytes, *, sealing_key: bytes, current: Current) -> None:
         self._folder = folder
@@ -45,19 +46,37 @@ class LocalSecretStore:
         self.sealing_key = sealing_key
         """Whoever seals to its public key is understood here."""
 
-    async def read(self, ref: SecretRef) -> Secret:
-        digest = await self._current(ref)
-        while digest is not None:
-            try:
-                return self._content(ref, digest)
-            except FileNotFoundError as exc:
-                newer = await self._current(ref)
-                if newer == digest:
-                    raise PermanentError(f"the content of secret {ref} is lost; put it again") from exc
-                digest = newer  # it was replaced in this moment
-            except OSError as exc:
-                raise RetryableError(f"secret {ref} cannot be read now: {exc.strerror}") from exc
-        raise PermanentError(f"there is no secret {ref}")
+    async def read(self, refs: Collection[SecretRef]) -> Mapping[SecretRef, Secret | PermanentError]:
+        digests = await self._current(refs)
+        found = await asyncio.to_thread(lambda: {ref: self._found(ref, digests.get(ref)) for ref in refs})
+        return {
+            ref: await self._looked_for_again(ref, digests[ref]) if each is None else each
+            for ref, each in found.items()
+        }
+
+    async def _looked_for_again(self, ref: SecretRef, digest: str) -> Secret | PermanentError:
+        """Give what lies there instead of a content that is not there: it may have been replaced in this moment."""
+        while True:
+            newer = (await self._current([ref])).get(ref)
+            if newer == digest:
+                return PermanentError(f"the content of secret {ref} is lost; put it again")
+            found = await asyncio.to_thread(self._found, ref, newer)
+            if found is not None or newer is None:
+                return found or PermanentError(f"there is no secret {ref}")
+            digest = newer
+
+    def _found(self, ref: SecretRef, digest: str | None) -> Secret | PermanentError | None:
+        """Give what lies there, or why it cannot be used; None of what should lie there and does not."""
+        if digest is None:
+            return PermanentError(f"there is no secret {ref}")
+        try:
+            return self._content(ref, digest)
+        except PermanentError as exc:
+            return exc
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise RetryableError(f"secret {ref} cannot be read now: {exc.strerror}") from exc
 
     def digest(self, secret: Secret) -> str:
         """Give what tells this content from others, and, since it is keyed, nothing of it."""
@@ -77,6 +96,18 @@ class LocalSecretStore:
             write_private(self._path(ref, digest), box)
         except OSError as exc:
             raise RetryableError(f"secret {ref} cannot be kept: {exc.strerror}") from exc
+
+    def remove(self, ref: SecretRef, digest: str) -> None:
+        """
+        Remove one content.
+
+        Raises:
+            RetryableError: it cannot be removed.
+        """
+        try:
+            self._path(ref, digest).unlink(missing_ok=True)
+        except OSError as exc:
+            raise RetryableError(f"secret {ref} cannot be removed: {exc.strerror}") from exc
 
     def keep_only(self, current: Iterable[tuple[SecretRef, str]]) -> None:
         """Remove every content but these: what was replaced or deleted, and what was written and never told."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from actium_compute.adapters.hosts import choose_host
+from actium_compute.adapters.register import Record
 from actium_compute.ports import Machine, MachinePort, MachineWish
 from actium_shared.errors import RetryableError
 
@@ -14,19 +15,29 @@ class MemoryMachines:
     def __init__(self, hosts: Sequence[str]) -> None:
         self._hosts = tuple(hosts)
         self._machines: dict[str, Machine] = {}
+        self._placed: dict[str, Record] = {}
         self.attached: dict[str, set[str]] = {}
 
-    def put(self, machine: Machine) -> None:
+    def put(self, record: Record) -> None:
         """Have this machine, with no ports."""
-        self._machines[machine.compute_id] = machine
-        self.attached[machine.compute_id] = set()
+        self._placed[record.amphora_id] = record
+        self._machines[record.amphora_id] = Machine(compute_id=record.amphora_id, host=record.host)
+        self.attached[record.amphora_id] = set()
 
     async def boot(self, machine: MachineWish, *, timeout_s: float) -> Machine:  # noqa: ARG002 - takes no time
         if known := self._machines.get(machine.amphora_id):
             self._machines[machine.amphora_id] = replace(known, powered=True)
         else:
-            host = choose_host(machine, self._hosts, [other.host for other in self._machines.values()])
-            self._machines[machine.amphora_id] = Machine(compute_id=machine.amphora_id, host=host)
+            host = choose_host(machine, self._hosts, self._placed.values())
+            self.put(
+                Record(
+                    amphora_id=machine.amphora_id,
+                    image_tag=machine.image_tag,
+                    host=host,
+                    group=machine.group,
+                    spread=machine.spread,
+                )
+            )
             self.attached[machine.amphora_id] = {machine.management_port.port_id}
         return self._machines[machine.amphora_id]
 
@@ -47,10 +58,17 @@ class MemoryMachines:
 
     async def delete(self, amphora_id: str, *, timeout_s: float) -> None:  # noqa: ARG002
         self._machines.pop(amphora_id, None)
+        self._placed.pop(amphora_id, None)
         self.attached.pop(amphora_id, None)
 
     async def running(self) -> Mapping[str, Machine]:
         return dict(self._machines)
+
+    async def leftovers(self) -> frozenset[str]:
+        return frozenset()
+
+    async def tidy(self) -> None:
+        """Nothing is written."""
 
     async def power(self, amphora_id: str) -> bool:
         return amphora_id in self._machines and self._machines[amphora_id].powered

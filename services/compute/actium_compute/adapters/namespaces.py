@@ -7,6 +7,7 @@ Only the order of things is here; files are in `register`, links in `plumbing`, 
 import asyncio
 import sys
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,12 @@ from actium_shared.errors import PermanentError
 
 CUT_TIMEOUT_S = 5.0
 """For a few link changes; a fence that takes longer has failed, and its caller repeats it."""
+
+CUTS_AT_ONCE = 4
+LOOKS_AT_ONCE = 2
+"""In threads of their own: everybody's may all be taken by boots that hang."""
+
+LOOK_TIMEOUT_S = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +52,9 @@ class NamespaceMachines:
         self._settings = settings
         self._register = Register(settings.amphorae_folder)
         self._plumbing = Plumbing(settings.fabric_namespace)
+        self._cut: set[str] = set()
+        self._cutting = ThreadPoolExecutor(CUTS_AT_ONCE, thread_name_prefix="cut")
+        self._looking = ThreadPoolExecutor(LOOKS_AT_ONCE, thread_name_prefix="look")
         self._placing = asyncio.Lock()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -58,16 +68,18 @@ class NamespaceMachines:
 
     async def attach(self, amphora_id: str, port: MachinePort, *, timeout_s: float) -> None:
         deadline = Deadline(timeout_s, f"attachment of port {port.port_id}")
-        await self._alone(amphora_id, partial(self._plumbing.attach, amphora_id, port.port_id, deadline))
+        await self._alone(amphora_id, partial(self._attach, amphora_id, port.port_id, deadline))
 
     async def detach(self, amphora_id: str, port_id: str, *, timeout_s: float) -> None:
         deadline = Deadline(timeout_s, f"detachment of port {port_id}")
         await self._alone(amphora_id, partial(self._plumbing.detach, amphora_id, port_id, deadline))
 
     async def cut_links(self, amphora_id: str) -> None:
-        # Without the amphora's lock: a fence does not wait for a boot or an attachment that hangs.
+        # Without the amphora's lock: a fence does not wait for a boot or an attachment that hangs. What is attached in
+        # this moment sees that it is cut, or is seen here.
+        self._cut.add(amphora_id)
         deadline = Deadline(CUT_TIMEOUT_S, f"fence around amphora {amphora_id}")
-        await to_the_end(partial(self._plumbing.cut, amphora_id, deadline))
+        await to_the_end(partial(self._plumbing.cut, amphora_id, deadline), threads=self._cutting)
 
     async def power_off(self, amphora_id: str, *, timeout_s: float) -> None:
         deadline = Deadline(timeout_s, f"end of amphora {amphora_id}")
@@ -76,22 +88,35 @@ class NamespaceMachines:
 
     async def delete(self, amphora_id: str, *, timeout_s: float) -> None:
         await self._alone(amphora_id, partial(self._delete, amphora_id, timeout_s))
+        self._cut.discard(amphora_id)
 
     async def running(self) -> Mapping[str, Machine]:
-        return await asyncio.to_thread(self._running)
+        return await to_the_end(self._running, threads=self._looking)
+
+    async def leftovers(self) -> frozenset[str]:
+        return await to_the_end(self._leftovers, threads=self._looking)
+
+    async def tidy(self) -> None:
+        await to_the_end(self._register.trim_consoles, threads=self._looking)
 
     async def power(self, amphora_id: str) -> bool:
         name = embedded.amphora_namespace(amphora_id)
-        return sandbox.is_running((await asyncio.to_thread(namespaces.processes, [name])).get(name, []))
+        found = await to_the_end(partial(namespaces.processes, [name]), threads=self._looking)
+        return sandbox.is_running(found.get(name, []))
 
     def _place(self, machine: MachineWish) -> Record:
         if record := self._register.record(machine.amphora_id):
             return record
         if not (self._settings.images_folder / machine.image_tag / "init").exists():
             raise PermanentError(f"amphora {machine.amphora_id}: there is no image {machine.image_tag!r}")
-        others = [other.host for other in map(self._register.record, self._register.ids()) if other]
-        host = choose_host(machine, self._settings.hosts, others)
-        record = Record(amphora_id=machine.amphora_id, image_tag=machine.image_tag, host=host)
+        others = [other for other in map(self._register.record, self._register.ids()) if other]
+        record = Record(
+            amphora_id=machine.amphora_id,
+            image_tag=machine.image_tag,
+            host=choose_host(machine, self._settings.hosts, others),
+            group=machine.group,
+            spread=machine.spread,
+        )
         self._register.write(record)
         return record
 
@@ -107,7 +132,22 @@ class NamespaceMachines:
             console=self._register.console(machine.amphora_id),
         )
         self._plumbing.prepare(machine.amphora_id, machine.management_port, deadline)
+        self._keep_cut(machine.amphora_id, deadline)
         sandbox.start(launch, deadline)
+
+    def _attach(self, amphora_id: str, port_id: str, deadline: Deadline) -> None:
+        self._plumbing.attach(amphora_id, port_id, deadline)
+        self._keep_cut(amphora_id, deadline)
+
+    def _keep_cut(self, amphora_id: str, deadline: Deadline) -> None:
+        if amphora_id in self._cut:
+            self._plumbing.cut(amphora_id, deadline)
+
+    def _leftovers(self) -> frozenset[str]:
+        known = set(self._register.ids())
+        unknown = self._plumbing.amphorae() - known
+        deadline = Deadline(LOOK_TIMEOUT_S, "search for leftovers")
+        return frozenset(each for each in unknown if self._plumbing.is_ours(each, deadline)) - set(self._register.ids())
 
     def _delete(self, amphora_id: str, timeout_s: float) -> None:
         teardown.remove_amphora(amphora_id, timeout_s=timeout_s)

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from actium_compute.adapters.memory import MemoryMachines
-from actium_compute.adapters.register import Record, Register
-from actium_compute.agents import AgentStatus, Applied
+from actium_compute.adapters.register import Register
+from actium_compute.agents import AgentStatus, Applied, Credentials, Taken
 from actium_compute.amphora_drivers.bundle import Bundle
 from actium_compute.amphora_drivers.noop import DIGEST
 from actium_compute.ports import Machine, MachineWish
@@ -27,13 +27,13 @@ class NoopMachines(MemoryMachines):
         super().__init__(hosts)
         self._register = Register(folder)
         for record in filter(None, map(self._register.record, self._register.ids())):
-            self.put(Machine(compute_id=record.amphora_id, host=record.host))
+            self.put(record)
 
     async def boot(self, machine: MachineWish, *, timeout_s: float) -> Machine:
         is_new = not await self.power(machine.amphora_id)
         booted = await super().boot(machine, timeout_s=timeout_s)
         if is_new:
-            self._register.write(Record(amphora_id=machine.amphora_id, image_tag=machine.image_tag, host=booted.host))
+            self._register.write(self._placed[machine.amphora_id])
         return booted
 
     async def delete(self, amphora_id: str, *, timeout_s: float) -> None:
@@ -55,8 +55,9 @@ class NoopAgent:
     async def status(self) -> AgentStatus:
         return AgentStatus(amphora_id=self.amphora_id, boot_id=self.amphora_id, digest=DIGEST)
 
-    async def take_certificate(self, pem: bytes) -> None:
-        """It has no use for one."""
+    async def take_credentials(self, credentials: Credentials) -> Taken:  # noqa: ARG002
+        """It has no use for any."""
+        return Taken()
 
 
 class NoopAgents:
@@ -64,6 +65,12 @@ class NoopAgents:
 
     def of(self, amphora_id: str, address: str) -> NoopAgent:
         return NoopAgent(amphora_id, address)
+
+    async def fence(self, amphora_id: str, address: str, bundle: Bundle, *, timeout_s: float) -> Applied:  # noqa: ARG002
+        return await self.of(amphora_id, address).configure(bundle)
+
+    async def probe(self, amphora_id: str, address: str, *, timeout_s: float) -> AgentStatus:  # noqa: ARG002
+        return await self.of(amphora_id, address).status()
 
     def forget(self, amphora_id: str) -> None:
         """There is nothing to forget."""

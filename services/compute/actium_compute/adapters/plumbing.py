@@ -1,10 +1,14 @@
 """The links of one amphora: which of its ports is where, and moving them in and out. Blocking."""
 
+import re
+
 from actium_compute.ports import MachinePort
 from actium_shared import embedded
 from actium_shared.embedded import links, namespaces
 from actium_shared.embedded.deadline import Deadline
 from actium_shared.errors import RetryableError
+
+_ID = re.compile(r"amphora-(.+?)(-traffic)?$")
 
 _QUIET = {
     "ipv4/ip_forward": "0",  # a new namespace has the host's value
@@ -45,9 +49,20 @@ class Plumbing:
 
     def cut(self, amphora_id: str, deadline: Deadline) -> None:
         """Set the fabric's ends of all the amphora's ports down."""
+        lines = [f"link set {end} down" for end in sorted(self._fabric_ends(amphora_id, deadline))]
+        links.change(self._fabric, lines, deadline)
+
+    def amphorae(self) -> frozenset[str]:
+        """Give the amphorae of any world that have a namespace on this machine."""
+        return frozenset(_ID.sub(r"\1", path.name) for path in namespaces.FOLDER.glob("amphora-*"))
+
+    def is_ours(self, amphora_id: str, deadline: Deadline) -> bool:
+        """Tell whether a port of the amphora leads into this fabric; other worlds have theirs."""
+        return bool(self._fabric_ends(amphora_id, deadline))
+
+    def _fabric_ends(self, amphora_id: str, deadline: Deadline) -> frozenset[str]:
         aliases = [link.alias for name in _both(amphora_id) for link in links.veths(name, deadline)]
-        ends = namespaces.links(self._fabric).intersection(embedded.fabric_end(alias) for alias in aliases)
-        links.change(self._fabric, [f"link set {end} down" for end in sorted(ends)], deadline)
+        return namespaces.links(self._fabric).intersection(embedded.fabric_end(alias) for alias in aliases)
 
     def _move_in(self, amphora_id: str, port_id: str, deadline: Deadline, *, name: str) -> None:
         end, namespace = embedded.machine_end(port_id), embedded.amphora_namespace(amphora_id)

@@ -7,6 +7,7 @@ The folder is the first thing made of an amphora and the last one removed, so no
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -16,13 +17,19 @@ from actium_shared.errors import PermanentError
 
 _RECORD = "machine.json"
 
+CONSOLE_MOST_BYTES = 8 * 1024 * 1024
+CONSOLE_KEPT_BYTES = 1024 * 1024
+"""Weeks of a healthy amphora's lines, and what one says last that fails over and over."""
+
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What was decided once for an amphora."""
+    """What was decided once for an amphora, and what others are placed by."""
 
     amphora_id: str
     image_tag: str
     host: str
+    group: str = ""
+    spread: str = ""
 
 
 class Register:
@@ -50,6 +57,21 @@ class Register:
     def console(self, amphora_id: str) -> Path:
         """Give the file that the amphora's output goes to."""
         return self._folder / amphora_id / "console.log"
+
+    def trim_consoles(self) -> None:
+        """
+        Keep the end of each console that has grown too long, as `console.log.1`, and begin the file anew.
+
+        It stays the same file, cut short in place: the amphora holds it open, and locked. What it writes while its end is
+        copied is lost.
+        """
+        for console in self._folder.glob("*/console.log"):
+            with suppress(FileNotFoundError):  # deleted meanwhile
+                if console.stat().st_size > CONSOLE_MOST_BYTES:
+                    with console.open("rb+") as file:
+                        file.seek(-CONSOLE_KEPT_BYTES, os.SEEK_END)
+                        _write(console.with_name("console.log.1"), file.read(CONSOLE_KEPT_BYTES))
+                        file.truncate(0)
 
     def write_secrets(self, amphora_id: str, files: Mapping[str, bytes]) -> Path:
         """Put the files where only root and the agent read them, and give the folder."""

@@ -1,7 +1,7 @@
 """
 What an amphora driver is: it turns a wish into the bundle that an agent understands. Pure; no driver does IO.
 
-Drivers are entry points of the group `actium.amphora_drivers`.
+Drivers are entry points of the group `actium.amphora_drivers`; each order names its own.
 """
 
 from collections.abc import Mapping
@@ -11,11 +11,15 @@ from typing import Protocol
 from actium_compute.amphora_drivers.bundle import Bundle
 from actium_compute.ports import Secret
 from actium_shared.commands.compute import ConfigureAmphora
-from actium_shared.errors import PermanentError, SettingsError
+from actium_shared.errors import PermanentError
 from actium_shared.events.network import Port
 from actium_shared.ids import PortId, SecretRef
 
 GROUP = "actium.amphora_drivers"
+
+
+class DriverError(PermanentError):
+    """The driver that an order names is not to be had here; the message names it and is meant for people."""
 
 
 class RenderError(PermanentError):
@@ -56,10 +60,34 @@ def load_driver(name: str) -> AmphoraDriver:
     Give the driver that is installed under this name.
 
     Raises:
-        SettingsError: there is none.
+        DriverError: there is none, or it cannot be loaded.
     """
     found = entry_points(group=GROUP)
     if name not in found.names:
-        raise SettingsError(f"no amphora driver {name!r} is installed; known are {', '.join(sorted(found.names))}")
-    driver: AmphoraDriver = found[name].load()()
+        raise DriverError(f"no amphora driver {name!r} is installed; known are {', '.join(sorted(found.names))}")
+    try:
+        driver: AmphoraDriver = found[name].load()()
+    except (ImportError, AttributeError, TypeError) as exc:
+        raise DriverError(f"amphora driver {name!r} cannot be loaded: {exc}") from exc
     return driver
+
+
+class Drivers:
+    """All drivers that orders name, each loaded when it is named first."""
+
+    def __init__(self, only: str = "") -> None:
+        """Have one of them speak for all, whatever orders name: in worlds where amphorae are no real ones."""
+        self._only = only
+        self._loaded: dict[str, AmphoraDriver] = {}
+
+    def of(self, name: str) -> AmphoraDriver:
+        """
+        Give the driver.
+
+        Raises:
+            DriverError: as `load_driver`.
+        """
+        name = self._only or name
+        if name not in self._loaded:
+            self._loaded[name] = load_driver(name)
+        return self._loaded[name]

@@ -24,7 +24,9 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
     """
     A link as it shall be among the traffic; found by its MAC.
 
-    The lower `metric` wins where two connected ranges overlap.
+    The lower `metric` wins where two connected ranges overlap. `vips` are there as long as this bundle is in force;
+    `floating` are keepalived's, here or with one of the `partners`: those alone may speak VRRP and peers' protocol to us.
+    `routed` are VIPs that a router leads to whoever has the one or the other: they are on no link, and closed to all but it.
     """
 
     mac: str
@@ -35,6 +37,9 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
     gateway: str | None = None
     metric: int
     routes: tuple[Route, ...] = ()
+    floating: tuple[str, ...] = ()
+    partners: tuple[str, ...] = ()
+    routed: tuple[str, ...] = ()
 
 
 class Runtime(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +66,10 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     interfaces: tuple[Interface, ...]
     flags: Flags = Flags()
     runtime: Runtime | None = None
+
+    def __repr__(self) -> str:
+        """Its files hold keys, which must get into no log and no trace."""
+        return f"Bundle(bundle={self.bundle}, epoch={self.epoch}, digest={self.digest!r}, files={sorted(self.files)})"
 
     def to_body(self) -> bytes:
         return msgspec.msgpack.encode(self)

@@ -14,7 +14,10 @@ from actium_shared.events.amphora import (
     AmphoraConfigurationRefused,
     AmphoraConfigured,
     AmphoraDeleted,
+    AmphoraDrifted,
     AmphoraEvent,
+    AmphoraFenced,
+    AmphoraStrayRemoved,
 )
 from actium_shared.events.network import PortCreated, PortDeleted
 from actium_shared.events.secret import SecretDeleted, SecretEvent, SecretStored
@@ -29,7 +32,10 @@ READS: tuple[type[Event], ...] = (
     AmphoraConfigured,
     AmphoraConfigurationRefused,
     AmphoraCertificateRenewed,
+    AmphoraFenced,
+    AmphoraDrifted,
     AmphoraDeleted,
+    AmphoraStrayRemoved,
     SecretStored,
     SecretDeleted,
     PortCreated,
@@ -44,18 +50,21 @@ def project(connection: sa.Connection, item: Recorded) -> frozenset[str]:
     for event in item.commit.events:
         match event:
             case AmphoraEvent():
-                _update(connection, event, {**_changes(event), "sequence": item.position.sequence})
+                values = {"appliance_id": event.appliance_id, "sequence": item.position.sequence}
+                _update(connection, event.amphora_id, {**_changes(event), **values})
                 touched.add(event.amphora_id)
                 if isinstance(event, AmphoraDeleted):
                     _forget(connection, event.amphora_id)
+            case AmphoraStrayRemoved(amphora_id=amphora_id):
+                _update(connection, amphora_id, {"stage": Stage.DELETED, "sequence": item.position.sequence})
             case SecretEvent():
                 _put_secret(connection, event, sequence=item.position.sequence)
                 touched |= _users(connection, event.secret_ref)
-            case PortCreated(amphora_id=amphora_id, port=port):
+            case PortCreated(amphora_id=amphora_id, appliance_id=appliance_id, port=port):
                 _forget_port(connection, port.id)
                 body = msgspec.msgpack.encode(port)
                 rows.insert(connection, PORTS, {"port_id": port.id, "amphora_id": amphora_id, "body": body})
-                touched.add(amphora_id)
+                touched |= {amphora_id, *_peers(connection, appliance_id)}
             case PortDeleted(port_id=port_id):
                 _forget_port(connection, port_id)
             case _:
@@ -71,24 +80,31 @@ def _changes(event: AmphoraEvent) -> dict[str, object]:
                 "image_tag": event.image_tag,
                 "management_address": event.management_address,
                 "certificate_expires_at_epoch_s": int(event.certificate_expires_at.timestamp()),
+                "host": event.host,
+                "heartbeat_key_version": event.heartbeat_key_version,
+                "credentials_edition": event.credentials_edition,
             }
         case AmphoraCertificateRenewed(certificate_expires_at=expires_at):
-            return {"certificate_expires_at_epoch_s": int(expires_at.timestamp())}
+            names = ("heartbeat_key_version", "credentials_edition")
+            new = {name: getattr(event, name) for name in names if getattr(event, name)}
+            return {"certificate_expires_at_epoch_s": int(expires_at.timestamp()), **new}
         case AmphoraBootFailed():
             return {"stage": Stage.FAILED}
         case AmphoraConfigured(bundle=bundle, digest=digest):
             return {"configured_bundle": bundle, "digest": digest}
         case AmphoraConfigurationRefused(bundle=bundle):
             return {"refused_bundle": bundle}
+        case AmphoraFenced():
+            return {"stage": Stage.FENCED}
         case AmphoraDeleted():
             return {"stage": Stage.DELETED}
         case _:
             return {}
 
 
-def _update(connection: sa.Connection, event: AmphoraEvent, values: dict[str, object]) -> None:
-    if not rows.update(connection, AMPHORAE, values, amphora_id=event.amphora_id):
-        new = {"amphora_id": event.amphora_id, "appliance_id": event.appliance_id, "stage": Stage.WISHED}
+def _update(connection: sa.Connection, amphora_id: str, values: dict[str, object]) -> None:
+    if not rows.update(connection, AMPHORAE, values, amphora_id=amphora_id):
+        new = {"amphora_id": amphora_id, "appliance_id": "", "stage": Stage.WISHED}
         rows.insert(connection, AMPHORAE, {**new, **values})
 
 
@@ -108,6 +124,21 @@ def _put_secret(connection: sa.Connection, event: SecretEvent, *, sequence: int)
     of = SECRETS.c.secret_ref == event.secret_ref
     if not connection.execute(sa.update(SECRETS).where(of).values(values)).rowcount:
         connection.execute(sa.insert(SECRETS).values(secret_ref=event.secret_ref, **values))
+    if isinstance(event, SecretStored):
+        _have_refused_tried_again(connection, event.secret_ref)
+
+
+def _have_refused_tried_again(connection: sa.Connection, secret_ref: str) -> None:
+    """What was refused may have been so for want of this secret, or for what was in it."""
+    wanted = sa.select(SECRET_USES.c.amphora_id).where(
+        SECRET_USES.c.secret_ref == secret_ref, SECRET_USES.c.purpose == "configure"
+    )
+    connection.execute(sa.update(AMPHORAE).where(AMPHORAE.c.amphora_id.in_(wanted)).values(refused_bundle=0))
+
+
+def _peers(connection: sa.Connection, appliance_id: str) -> set[str]:
+    """Give who may wait for a port of an amphora of this appliance: those that orders for the same one name."""
+    return set(rows.find(connection, ORDERS, ORDERS.c.amphora_id, appliance_id=appliance_id).scalars())
 
 
 def _users(connection: sa.Connection, secret_ref: str) -> set[str]:

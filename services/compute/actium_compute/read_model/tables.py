@@ -26,8 +26,13 @@ AMPHORAE = sa.Table(
     sa.Column("configured_bundle", sa.BigInteger, nullable=False, default=0),
     sa.Column("refused_bundle", sa.BigInteger, nullable=False, default=0),
     sa.Column("digest", sa.String(64)),
+    sa.Column("host", sa.String(255), nullable=False, server_default=""),
+    sa.Column("heartbeat_key_version", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("credentials_edition", sa.Integer, nullable=False, server_default="1"),
 )
-"""`sequence` is the amphora's last commit: what the next append expects."""
+"""
+`sequence` is the amphora's last commit: what the next append expects. `host` is where it booted last, empty before that.
+"""
 
 PORTS = sa.Table(
     "ports",
@@ -50,8 +55,13 @@ ORDERS = sa.Table(
     sa.Column("correlation_id", sa.String(128), nullable=False),
     sa.Column("traceparent", sa.String(64)),
     sa.Column("received_at_epoch_s", sa.Float, nullable=False),
+    sa.Column("appliance_id", sa.String(36), nullable=False, server_default="", index=True),
 )
-"""The newest of each purpose: boot, configure, delete; and applied, the configuration that the agent last took."""
+"""
+The newest of each purpose: boot, configure, fence, delete; and applied, the configuration that the agent last took.
+
+`appliance_id` is what the order names: a spare's first ones name its pool.
+"""
 
 ATTACHMENTS = sa.Table(
     "attachments",

@@ -25,6 +25,10 @@ class HaproxyDriver:
     def runtime_commands(
         self, before: ConfigureAmphora, after: ConfigureAmphora, ports: Mapping[PortId, Port]
     ) -> tuple[str, ...] | None:
-        if (before.vip_port_id, before.member_ports) != (after.vip_port_id, after.member_ports):
-            return None  # interfaces change; and a port of `before` may exist no more
+        if _ports(before) != _ports(after):
+            return None  # interfaces or partners change; and a port of `before` may exist no more
         return runtime.commands(translate(before, ports), translate(after, ports))
+
+
+def _ports(order: ConfigureAmphora) -> tuple[object, ...]:
+    return order.vip_port_id, order.member_ports, order.peers, order.front_end, order.routing_addresses

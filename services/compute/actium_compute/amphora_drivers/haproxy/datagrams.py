@@ -152,7 +152,7 @@ def _branches(
             vips=tuple(vip for vip in vips if ip_address(vip).version == family),
             port=listener.protocol_port,
             allowed=_allowed(listener, family),
-            connection_limit=listener.connection_limit if listener.connection_limit >= 0 else None,
+            connection_limit=listener.connection_limit if listener.connection_limit > 0 else None,
             select=_selection(pool),
             persistence=_persistence(pool.pool.session_persistence, family, f"pool {pool.pool.id}") if pool else None,
             targets=tuple(_targets(pool, name, family, plumbing, marks)) if pool else (),

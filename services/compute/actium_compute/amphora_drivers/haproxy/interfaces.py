@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_interface
+from ipaddress import ip_address, ip_interface
 
 from actium_compute.amphora_drivers import RenderError
 from actium_compute.amphora_drivers.bundle import Interface, Route
@@ -13,6 +13,9 @@ from actium_shared.events.network import Port
 from actium_shared.ids import PortId, SubnetId
 from actium_shared.wishes import Vip
 
+STANDALONE = "STANDALONE"
+L3 = "L3"
+FRONT_ENDS = {"L2": "L2", L3: L3}
 VIP_INTERFACE = "vip0"
 VIP_METRIC = 100
 MEMBER_METRIC = 200
@@ -48,7 +51,7 @@ def plumb(order: ConfigureAmphora, ports: Mapping[PortId, Port]) -> Plumbing:
     vip_routes = _vip_routes(vips, vip_port, tables)
     return Plumbing(
         interfaces=(
-            _vip_interface(vips, vip_port, vip_routes),
+            _vip_interface(order, _partners(order, ports), vip_port, vip_routes),
             *(_member_interface(port, tables[subnet]) for subnet, port in members.items()),
         ),
         names=vip_subnets | {subnet: _name(port.id) for subnet, port in members.items()},
@@ -69,17 +72,58 @@ def _vips(order: ConfigureAmphora) -> list[Vip]:
     return [vip for balancer in balancers for vip in (balancer.vip, *balancer.additional_vips)]
 
 
-def _vip_interface(vips: Iterable[Vip], port: Port, routes: tuple[Route, ...]) -> Interface:
+def is_pair(order: ConfigureAmphora) -> bool:
+    """Tell whether keepalived decides who holds the VIPs."""
+    return order.role != STANDALONE
+
+
+def vip_addresses(order: ConfigureAmphora) -> tuple[str, ...]:
+    """Give all VIPs with their prefix, each as a host of its own."""
+    return tuple(sorted({_host_route(vip.address) for vip in _vips(order)}))
+
+
+def _partners(order: ConfigureAmphora, ports: Mapping[PortId, Port]) -> tuple[str, ...]:
+    return tuple(words.address(_port(ports, peer.vip_port_id).address, "peer") for peer in order.peers)
+
+
+def _vip_interface(
+    order: ConfigureAmphora, partners: tuple[str, ...], port: Port, routes: tuple[Route, ...]
+) -> Interface:
+    vips = vip_addresses(order)
+    addresses, routed = (_routing_addresses(order), vips) if _is_routed(order) else (vips, ())
+    own = (f"{port.address}/{port.prefix_length}",)
     return Interface(
         mac=port.mac,
         name=VIP_INTERFACE,
         mtu=port.mtu,
-        addresses=(f"{port.address}/{port.prefix_length}",),
-        vips=tuple(sorted(_host_route(vip.address) for vip in vips)),
+        # Neighbours cannot be asked for from an address that is on no link, and IPv6 asks from nothing but it and this one.
+        addresses=(*own, _link_local(port.mac)) if any(":" in vip for vip in routed) else own,
+        vips=addresses if order.holds_vips and not is_pair(order) else (),
         gateway=port.gateway,
         metric=VIP_METRIC,
         routes=routes,
+        floating=addresses if is_pair(order) else (),
+        partners=partners if is_pair(order) else (),
+        routed=routed,
     )
+
+
+def _is_routed(order: ConfigureAmphora) -> bool:
+    """Tell whether a router leads to the VIPs."""
+    return words.one_of(order.front_end, FRONT_ENDS, "front_end") == L3
+
+
+def _routing_addresses(order: ConfigureAmphora) -> tuple[str, ...]:
+    found = tuple(sorted({_host_route(address.partition("/")[0]) for address in order.routing_addresses}))
+    if missing := {":" in vip for vip in vip_addresses(order)} - {":" in address for address in found}:
+        raise RenderError(f"routing_addresses: none is of IPv{6 if missing.pop() else 4}, and some VIPs are")
+    return found
+
+
+def _link_local(mac: str) -> str:
+    first, *others = bytes.fromhex(mac.replace(":", ""))
+    digits = bytes((first ^ 2, *others[:2], 0xFF, 0xFE, *others[2:])).hex()
+    return f"{ip_address(f'fe80::{digits[:4]}:{digits[4:8]}:{digits[8:12]}:{digits[12:]}')}/64"
 
 
 def _vip_routes(vips: Iterable[Vip], port: Port, tables: Mapping[str, int]) -> tuple[Route, ...]:
@@ -90,7 +134,7 @@ def _vip_routes(vips: Iterable[Vip], port: Port, tables: Mapping[str, int]) -> t
     return tuple(
         Route(
             table=tables[f"vip/{subnet_id}"],
-            range=str(ip_interface(f"{some[0].address}/{some[0].prefix_length}").network),
+            range=str(ip_interface(f"{words.address(some[0].address, 'VIP')}/{some[0].prefix_length}").network),
             gateway=some[0].gateway,
             sources=tuple(sorted(words.address(vip.address, "VIP") for vip in some)),
         )

@@ -31,6 +31,9 @@ class Check:
     tls: bool
     sni: Word | None
     ping: bool
+    hello: bool
+    """Whether it answers to a TLS hello in any way that TLS knows; no more is exchanged."""
+
     http: HttpCheck | None
 
 
@@ -49,17 +52,19 @@ class Server:
     check_port: int | None
     interface: Word | None
     proxy_protocol: Word | None
-    cookie: bool
     tls: tuple[Word, ...]
 
     @property
     def words(self) -> str:
         """What follows a server's name, in the file and in `add server` alike; less `disabled`, which comes and goes."""
-        words = [f"{_bracketed(self.address)}:{self.port}", f"weight {self.weight}"]
+        return self.words_at(self.address)
+
+    def words_at(self, address: Word) -> str:
+        """As `words`, for another address."""
+        words = [f"{bracketed(address)}:{self.port}", f"weight {self.weight}"]
         words += ["backup"] if self.backup else []
         words += [f"source {self._any_address} interface {self.interface}"] if self.interface else []
         words += [self.proxy_protocol] if self.proxy_protocol else []
-        words += [f"cookie {self.name}"] if self.cookie else []
         words += self.tls
         words += self._check_words(self.check) if self.check else []
         return " ".join(words)
@@ -68,11 +73,13 @@ class Server:
         words = [f"check inter {check.interval_s}s fall {check.fall} rise {check.rise}"]
         if check.ping:
             return [*words, f"addr unix@{PING_SOCKET}"]
+        # Where traffic is encrypted checks would be, too; but a hello inside of TLS is none.
+        words += ["no-check-ssl"] if check.hello and self.tls else []
         words += ["check-ssl"] if check.tls else []
         # `verify` is one setting for checks and traffic: where traffic is encrypted its own word stands.
         words += ["verify none"] if check.tls and not self.tls else []
         words += [f"check-sni {check.sni}"] if check.sni else []
-        words += [f"addr {_bracketed(self.check_address)}"] if self.check_address else []
+        words += [f"addr {bracketed(self.check_address)}"] if self.check_address else []
         words += [f"port {self.check_port}"] if self.check_port else []
         return words
 
@@ -83,10 +90,16 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Persistence:
-    """What keeps a client on its server: a cookie of ours, one that is learned from replies, or its address."""
+    """
+    What keeps a client on its server: a cookie of ours, one that is learned from replies, or its address.
+
+    haproxy makes our cookie's value from `key` and the server's address and port, which no other server of the pool has:
+    so servers may come at run time, and each worker and each amphora knows the same values.
+    """
 
     kind: str
     cookie: Word | None
+    key: Word | None
     learned: tuple[Word, Word] | None
     """Where the cookie is found: in replies, in requests."""
 
@@ -105,6 +118,11 @@ class Backend:
     check: Check | None
     persistence: Persistence | None
     servers: tuple[Server, ...]
+
+    @property
+    def remembers(self) -> bool:
+        """Whether it has a table of clients."""
+        return self.persistence is not None and self.persistence.kind != "insert"
 
     @property
     def consistent(self) -> bool:
@@ -164,12 +182,23 @@ class Frontend:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Peers:
+    """Who shares what is remembered of clients: a worker with the one that replaces it, by `bind`, and with partners."""
+
+    name: Word
+    bind: str
+    partners: tuple[tuple[Word, str], ...]
+    """Names, addresses with ports."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
-    """All of it."""
+    """All of it; `peers` where something is remembered."""
 
     frontends: tuple[Frontend, ...]
     backends: tuple[Backend, ...]
     interfaces: tuple[Interface, ...]
+    peers: Peers | None
 
     @property
     def metrics(self) -> bool:
@@ -177,8 +206,8 @@ class Configuration:
 
 
 def bind(address: Word, port: int) -> str:
-    return f"{_bracketed(address)}:{port}"
+    return f"{bracketed(address)}:{port}"
 
 
-def _bracketed(address: str) -> str:
+def bracketed(address: str) -> str:
     return f"[{address}]" if ":" in address else address

@@ -1,5 +1,6 @@
 """Pools as one listener uses them: backends, servers, checks, what keeps a client on its server."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ ALGORITHMS = {
     "SOURCE_IP_PORT": "hash src,concat(:,txn.source_port)",
 }
 PROXY_PROTOCOLS = {"PROXY": "send-proxy", "PROXYV2": "send-proxy-v2"}
-CHECK_TYPES = {"TCP": "tcp", "HTTP": "http", "HTTPS": "http", "TLS-HELLO": "tcp", "PING": "ping"}
+CHECK_TYPES = {"TCP": "tcp", "HTTP": "http", "HTTPS": "http", "TLS-HELLO": "hello", "PING": "ping"}
 HTTP_METHODS = {name: name for name in ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")}
 HTTP_VERSIONS = {"1.0": "HTTP/1.0", "1.1": "HTTP/1.1"}
 PERSISTENCES = {"SOURCE_IP": "source", "HTTP_COOKIE": "insert", "APP_COOKIE": "learn"}
@@ -46,7 +47,6 @@ def backend(wish: PoolWish, place: Place) -> Backend:
     pool, what = wish.pool, f"pool {wish.pool.id}"
     monitor = wish.health_monitor
     check = _check(monitor) if monitor and monitor.admin_state_up else None
-    persistence = _persistence(pool, place.mode)
     return Backend(
         name=backend_name(pool, place.listener),
         mode=place.mode,
@@ -54,14 +54,12 @@ def backend(wish: PoolWish, place: Place) -> Backend:
         timeout_connect_ms=words.milliseconds(place.listener.timeout_member_connect_ms),
         timeout_server_ms=words.milliseconds(place.listener.timeout_member_data_ms),
         check=check,
-        persistence=persistence,
-        servers=tuple(_server(member, pool, place, check=check, persistence=persistence) for member in wish.members),
+        persistence=_persistence(pool, place.mode),
+        servers=tuple(_server(member, pool, place, check=check) for member in wish.members),
     )
 
 
-def _server(
-    member: Member, pool: Pool, place: Place, *, check: Check | None, persistence: Persistence | None
-) -> Server:
+def _server(member: Member, pool: Pool, place: Place, *, check: Check | None) -> Server:
     what = f"member {member.id}"
     if member.subnet_id and member.subnet_id not in place.subnets:
         raise RenderError(f"{what}: no interface leads to its subnet {member.subnet_id}")
@@ -79,7 +77,6 @@ def _server(
         check_port=member.monitor_port if check else None,
         interface=Word(place.subnets[member.subnet_id]) if member.subnet_id else None,
         proxy_protocol=Word(PROXY_PROTOCOLS[pool.protocol]) if pool.protocol in PROXY_PROTOCOLS else None,
-        cookie=persistence is not None and persistence.kind == "insert",
         tls=tls.member_words(pool, place.mode),
     )
 
@@ -92,9 +89,10 @@ def _check(monitor: HealthMonitor) -> Check:
         timeout_s=_seconds(monitor.timeout_s),
         fall=max(monitor.max_retries_down, PING_LEAST_FALL) if kind == "ping" else monitor.max_retries_down,
         rise=monitor.max_retries,
-        tls=(encrypted := monitor.type in ("HTTPS", "TLS-HELLO")),
+        tls=(encrypted := monitor.type == "HTTPS"),
         sni=words.host(monitor.domain_name, f"{what}: domain_name") if encrypted and monitor.domain_name else None,
         ping=kind == "ping",
+        hello=kind == "hello",
         http=_http_check(monitor, what) if kind == "http" else None,
     )
 
@@ -126,5 +124,16 @@ def _persistence(pool: Pool, mode: Word) -> Persistence | None:
     if kind == "learn":
         name = words.cookie_name(wish.cookie_name or "", f"{what}: cookie_name")
         learned = (words.sample("res.cook", name), words.sample("req.cook", name))
-    cookie = COOKIE if kind == "insert" else None
-    return Persistence(kind=kind, cookie=cookie, learned=learned, expires_s=wish.persistence_timeout_s)
+    inserts = kind == "insert"
+    return Persistence(
+        kind=kind,
+        cookie=COOKIE if inserts else None,
+        key=_cookie_key(pool) if inserts else None,
+        learned=learned,
+        expires_s=wish.persistence_timeout_s,
+    )
+
+
+def _cookie_key(pool: Pool) -> Word:
+    # Of the pool alone: the same in every amphora and after every change, or clients would lose their servers.
+    return Word(hashlib.sha256(f"cookies of {pool.id}".encode()).hexdigest()[:32])

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from actium_compute.amphora_drivers.bundle import Bundle, digest_of
-from actium_compute.amphora_drivers.haproxy import checks, interfaces, nftables, tls
+from actium_compute.amphora_drivers.bundle import Bundle, Flags, digest_of
+from actium_compute.amphora_drivers.haproxy import checks, interfaces, keepalived, nftables, tls
 from actium_compute.amphora_drivers.haproxy.datagrams import datagrams
 from actium_compute.amphora_drivers.haproxy.model import Configuration
 from actium_compute.amphora_drivers.haproxy.translate import translate
@@ -19,8 +19,13 @@ LOG_SOCKET = "/run/amphora/haproxy-log.sock"
 STATE_FILE = "/run/amphora/haproxy.state"
 EXPORTER_SOCKET = "/run/amphora/exporter.sock"
 METRICS_SOCKET = "/run/amphora/metrics.sock"
-"""All are the agent's; it reads haproxy's own figures at the one and tells them under the API's names at the other."""
+"""The agent's; it reads haproxy's own figures at the one and tells them under the API's names at the other."""
 
+NOTIFY_PIPE = "/run/amphora/keepalived.notify"
+TRACK_FILE = "/run/amphora/haproxy.track"
+"""How keepalived tells the agent of its role, and hears of haproxy's health."""
+
+PEERS = "_appliance"
 PINGS = "pings"
 """A file for the agent: whom to ping for which server."""
 
@@ -57,6 +62,8 @@ def render(order: ConfigureAmphora, ports: Mapping[PortId, Port], secrets: Mappi
     files = tls.files(order, secrets)
     if configuration.frontends:
         files["haproxy.cfg"] = haproxy_cfg(configuration)
+    if vrrp := keepalived.vrrp(order, ports):
+        files["keepalived.conf"] = keepalived_conf(vrrp)
     if told := pings(configuration):
         files[PINGS] = told
     udp = datagrams(order, interfaces.plumb(order, ports))
@@ -68,6 +75,7 @@ def render(order: ConfigureAmphora, ports: Mapping[PortId, Port], secrets: Mappi
         digest=digest_of(files, configuration.interfaces),
         files=files,
         interfaces=configuration.interfaces,
+        flags=Flags(give_way=order.yields, fence=order.fence),
     )
 
 
@@ -83,6 +91,14 @@ def haproxy_cfg(configuration: Configuration) -> bytes:
         certificates=tls.PLACE,
         hard_stop_after_s=HARD_STOP_AFTER_S,
         most_reloads=MOST_RELOADS,
+        peers_section=PEERS,
+    )
+    return text.encode()
+
+
+def keepalived_conf(vrrp: keepalived.Vrrp) -> bytes:
+    text = _TEMPLATES.get_template("keepalived.conf.j2").render(
+        vrrp=vrrp, notify_pipe=NOTIFY_PIPE, track_file=TRACK_FILE
     )
     return text.encode()
 

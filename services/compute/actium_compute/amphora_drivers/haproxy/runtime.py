@@ -1,13 +1,20 @@
 """
 What can change without a reload: the difference between two configurations as commands of haproxy's runtime API. Pure.
 
-Only servers change so. haproxy 2.6 makes none with a cookie, and forgets nothing that the file does not say.
+Only servers change so.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
 
 from actium_compute.amphora_drivers.haproxy.model import Backend, Configuration, Server
+from actium_compute.amphora_drivers.haproxy.words import Word
+
+ELSEWHERE = {
+    4: (Word("192.0.2.1"), Word("192.0.2.2")),
+    6: (Word("2001:db8::1"), Word("2001:db8::2")),
+}
+"""Addresses where nobody is, of either family; nothing is sent there."""
 
 MOST_COMMANDS = 200
 """Beyond this many the reload is quicker, and the answer is due within two seconds."""
@@ -37,7 +44,7 @@ def _backend_changes(before: Backend, after: Backend) -> list[str] | None:
     new = {server.name: server for server in after.servers}
     added = [server for name, server in new.items() if name not in old]
     kept = [(old[name], server) for name, server in new.items() if name in old]
-    if any(server.cookie for server in added) or any(not _same_kind(*pair) for pair in kept):
+    if any(not _same_kind(*pair) for pair in kept):
         return None
     found = [command for server in added for command in _add(after, server)]
     found += [command for pair in kept for command in _change(after, *pair)]
@@ -51,11 +58,21 @@ def _same_kind(before: Server, after: Server) -> bool:
 
 def _add(backend: Backend, server: Server) -> Iterator[str]:
     name = f"{backend.name}/{server.name}"
-    yield f"add server {name} {server.words}"
+    if backend.persistence and backend.persistence.cookie:
+        # haproxy makes a server's cookie when its file is read, and whenever its address changes: hence the detour.
+        yield f"add server {name} {server.words_at(_elsewhere(server))}"
+        yield f"set server {name} addr {server.address}"
+    else:
+        yield f"add server {name} {server.words}"
     if server.check:
         yield f"enable health {name}"
     if not server.disabled:
         yield f"set server {name} state ready"
+
+
+def _elsewhere(server: Server) -> Word:
+    one, other = ELSEWHERE[6 if ":" in server.address else 4]
+    return one if server.address != one else other
 
 
 def _change(backend: Backend, before: Server, after: Server) -> Iterator[str]:

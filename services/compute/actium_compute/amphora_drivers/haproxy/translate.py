@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from actium_compute.amphora_drivers import RenderError
-from actium_compute.amphora_drivers.haproxy import interfaces, l7, pools, tls, words
+from actium_compute.amphora_drivers.haproxy import interfaces, l7, peers, pools, tls, words
 from actium_compute.amphora_drivers.haproxy.model import Backend, Configuration, Frontend, Policy, bind
 from actium_compute.amphora_drivers.haproxy.served import Served, served
 from actium_compute.amphora_drivers.haproxy.words import Word
@@ -44,14 +44,14 @@ def translate(order: ConfigureAmphora, ports: Mapping[PortId, Port]) -> Configur
     Raises:
         RenderError: it cannot be said.
     """
-    if order.role != "STANDALONE":
-        raise RenderError(f"role: {order.role!r} is not supported; known is STANDALONE")
     plumbing = interfaces.plumb(order, ports)
     everything = [(one, _mode(one.listener)) for one in served(order)]
+    backends = tuple(backend for one, mode in everything for backend in _backends(one, mode, plumbing.names))
     return Configuration(
         frontends=tuple(_frontend(one, mode) for one, mode in everything),
-        backends=tuple(backend for one, mode in everything for backend in _backends(one, mode, plumbing.names)),
+        backends=backends,
         interfaces=plumbing.interfaces,
+        peers=peers.peers(order, ports, backends),
     )
 
 
@@ -72,7 +72,7 @@ def _frontend(one: Served, mode: Word) -> Frontend:
         mode=mode,
         binds=_binds(one),
         tls=tls.listener_words(listener),
-        connection_limit=listener.connection_limit if listener.connection_limit >= 0 else None,
+        connection_limit=listener.connection_limit if listener.connection_limit > 0 else None,
         timeout_client_ms=words.milliseconds(listener.timeout_client_data_ms),
         timeout_inspect_ms=listener.timeout_tcp_inspect_ms and words.milliseconds(listener.timeout_tcp_inspect_ms),
         allowed=tuple(words.network(cidr, f"{what}: allowed_cidrs") for cidr in listener.allowed_cidrs),

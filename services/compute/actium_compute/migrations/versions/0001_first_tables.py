@@ -50,18 +50,3 @@ def upgrade() -> None:
         sa.Column("amphora_id", sa.String(36), primary_key=True),
         sa.Column("port_id", sa.String(36), primary_key=True),
     )
-    op.create_table(
-        "secrets",
-        sa.Column("secret_ref", sa.String(255), primary_key=True),
-        sa.Column("project_id", sa.String(255), nullable=False),
-        sa.Column("name", sa.String(255), nullable=False),
-        sa.Column("kind", sa.String(16), nullable=False),
-        sa.Column("digest", sa.String(64)),
-        sa.Column("sequence", sa.BigInteger, nullable=False),
-    )
-    op.create_table(
-        "secret_uses",
-        sa.Column("amphora_id", sa.String(36), primary_key=True),
-        sa.Column("purpose", sa.String(16), primary_key=True),
-        sa.Column("secret_ref", sa.String(255), primary_key=True, index=True),
-    )
