@@ -4,10 +4,11 @@ Which address a VIP or a port gets, and which wishes are refused. Pure: nothing 
 Addresses travel as text in their canonical form, so that equal ones are equal strings.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from itertools import chain, islice
 from types import MappingProxyType
 
 from actium_network.ports import ExistingPort
@@ -27,10 +28,15 @@ ADDRESSES_PER_LOAD_BALANCER = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Space:
-    """The networks that a wish may touch. `taken`: what is in use, promised, or an address of the world's own."""
+    """
+    The networks that a wish may touch. `is_taken`: an address in use, promised, or of the world's own; it may be looked up.
+
+    `free_from`: by subnet, the number of an address below which none is free, as far as that is known; it is kept up here.
+    """
 
     networks: tuple[Network, ...] = ()
-    taken: Mapping[SubnetId, frozenset[str]]
+    is_taken: Callable[[SubnetId, str], bool]
+    free_from: MutableMapping[SubnetId, int] = field(default_factory=dict)
 
     def find(self, subnet_id: SubnetId) -> tuple[Network, Subnet] | None:
         """Give a subnet with its network."""
@@ -38,15 +44,50 @@ class Space:
         return next((pair for pair in pairs if pair[1].id == subnet_id), None)
 
     def free(self, subnet: Subnet) -> Iterator[str]:
-        """Give the addresses that may be handed out, lowest first."""
-        cidr = ip_network(subnet.cidr)
-        first = ip_address(subnet.pool_start) if subnet.pool_start else cidr[0]
-        last = ip_address(subnet.pool_end) if subnet.pool_end else cidr[-1]
-        taken = self.taken.get(subnet.id, frozenset())
-        for number in range(int(first), int(last) + 1):
-            address = _dotted(number) if first.version == 4 else str(type(first)(number))
-            if address not in taken and _problem(address, subnet) is None:
-                yield address
+        """Give the addresses that may be handed out, lowest first; those below `free_from` last, as it may be too high."""
+        pool = pool_of(subnet)
+        begin = max(pool.first, self.free_from.get(subnet.id, 0))
+        found = (
+            number
+            for number in chain(range(begin, pool.last + 1), range(pool.first, min(begin, pool.last + 1)))
+            if number not in pool.left_out and not self.is_taken(subnet.id, pool.written(number))
+        )
+        lowest = next(found, None)
+        if lowest is not None:
+            self.free_from[subnet.id] = lowest
+            yield pool.written(lowest)
+            yield from map(pool.written, found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """The addresses of a subnet that may be handed out, as numbers, both ends included."""
+
+    version: int
+    first: int
+    last: int
+    left_out: frozenset[int]
+
+    def written(self, number: int) -> str:
+        """Write an address; for IPv4 by hand, as `ipaddress` takes ten times as long and there may be many to pass by."""
+        if self.version == 4:
+            return f"{number >> 24}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+        return str(IPv6Address(number))
+
+
+@lru_cache(maxsize=1024)
+def pool_of(subnet: Subnet) -> Pool:
+    """Give what of a subnet may be handed out."""
+    cidr = ip_network(subnet.cidr)
+    low, high = int(cidr[0]), int(cidr[-1])
+    first = int(ip_address(subnet.pool_start)) if subnet.pool_start else low
+    last = int(ip_address(subnet.pool_end)) if subnet.pool_end else high
+    left_out = {int(ip_address(subnet.gateway))} if subnet.gateway else set()
+    if cidr.version == 4 and cidr.prefixlen <= 30:
+        left_out |= {low, high}
+    elif cidr.version == 6 and cidr.prefixlen <= 126:
+        left_out.add(low)
+    return Pool(version=cidr.version, first=max(first, low), last=min(last, high), left_out=frozenset(left_out))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +146,11 @@ def settle_ports(order: SettlePorts, space: Space, *, present: Mapping[PortId, P
         given.setdefault(port.subnet_id, set()).add(port.address)
     surplus = tuple(port_id for port_id in present if port_id not in wanted and port_id not in impossible)
     return Settlement(wanted=tuple(wanted.values()), impossible=impossible, surplus=surplus)
+
+
+def contains(subnet: Subnet, address: str) -> bool:
+    """Tell whether this is an address of the subnet, whoever may use it."""
+    return _is_in(address, ip_network(subnet.cidr))
 
 
 def find_subnet(subnet_id: SubnetId, space: Space, *, field: str = "subnet_id") -> tuple[Network, Subnet] | Rejected:
@@ -166,7 +212,7 @@ def _choose_subnet(command: ReserveVip, space: Space) -> tuple[Network, Subnet] 
 def _choose_in_network(network: Network, address: str | None, space: Space) -> tuple[Network, Subnet] | Rejected:
     if address is not None:
         for subnet in network.subnets:
-            if _is_in(address, ip_network(subnet.cidr)):
+            if contains(subnet, address):
                 return network, subnet
         return _invalid(f"No subnet of network {network.id} contains {address}.", "vip_address")
     for subnet in sorted(network.subnets, key=lambda subnet: ip_network(subnet.cidr).version):
@@ -188,7 +234,7 @@ def _choose_address(
     if problem := _problem(asked, subnet):
         return _invalid(f"{asked} cannot be a VIP: {problem}.", fields[1])
     address = str(ip_address(asked))
-    if address in space.taken.get(subnet.id, frozenset()):
+    if space.is_taken(subnet.id, address):
         return _conflict(f"{address} of subnet {subnet.id} is in use.", fields[1])
     return address
 
@@ -205,11 +251,6 @@ def _problem(address: str, subnet: Subnet) -> str | None:
     if subnet.gateway and canonical == ip_address(subnet.gateway):
         return "it is the subnet's gateway"
     return None
-
-
-def _dotted(number: int) -> str:
-    """Write an IPv4 address; `ipaddress` takes ten times as long, and there may be thousands of taken ones to pass by."""
-    return f"{number >> 24}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
 
 
 def _is_in(address: str, cidr: IPv4Network | IPv6Network) -> bool:
@@ -248,14 +289,13 @@ def _choose_additional(
     command: ReserveVip, space: Space, first: Vip, *, ports: Mapping[PortId, ExistingPort]
 ) -> tuple[Vip, ...] | Rejected:
     """Give each wished VIP its address. `ports` are those that somebody made and the command names."""
-    space = _with_taken(space, first)
     vips: list[Vip] = []
     for wish in command.additional:
+        if wish.subnet_id in {first.subnet_id, *(other.subnet_id for other in vips)}:
+            return _invalid(f"Subnet {wish.subnet_id} is named twice; each VIP needs a subnet of its own.", ADDITIONAL)
         vip = _choose_one_more(command, wish, space, first, ports=ports)
         if isinstance(vip, Rejected):
             return vip
-        if vip.subnet_id in {first.subnet_id, *(other.subnet_id for other in vips)}:
-            return _invalid(f"Subnet {vip.subnet_id} is named twice; each VIP needs a subnet of its own.", ADDITIONAL)
         vips.append(vip)
     return tuple(vips)
 
@@ -307,13 +347,6 @@ def _asked(wish: AdditionalVip, subnet: Subnet, ports: Mapping[PortId, ExistingP
             f"Port {wish.port_id} has {port.address} of subnet {port.subnet_id}, not what is wished for.", ADDITIONAL
         )
     return port.address
-
-
-def _with_taken(space: Space, vip: Vip) -> Space:
-    """The first VIP's address is promised only after all are chosen."""
-    taken: dict[SubnetId, frozenset[str]] = dict(space.taken)
-    taken[vip.subnet_id] = taken.get(vip.subnet_id, frozenset()) | {vip.address}
-    return replace(space, taken=taken)
 
 
 def _new_port(wish: PortWish, space: Space, given: Mapping[SubnetId, set[str]]) -> Port | str:

@@ -7,7 +7,14 @@ from actium_network.orders import Orders
 from actium_network.reservations import Reservations
 from actium_network.survey import Survey
 from actium_shared.bus import Question
-from actium_shared.commands.network import FindNetworkObjects, FindSubnet, ReleaseVip, ReserveVip, SettlePorts
+from actium_shared.commands.network import (
+    FindNetworkObjects,
+    FindSubnet,
+    ReleaseVip,
+    ReserveVip,
+    SettlePorts,
+    SettleRoutes,
+)
 from actium_shared.errors import PermanentError
 from actium_shared.message import Order, Reply
 from actium_shared.service import OrderHandler
@@ -18,7 +25,11 @@ log = logging.getLogger(__name__)
 
 def orders(take: Orders) -> Mapping[type[Order], OrderHandler]:
     """Give the handler of each order."""
-    return {ReleaseVip: take.take_release, SettlePorts: take.take_settlement}
+    return {
+        ReleaseVip: take.take_release,
+        SettlePorts: take.take_settlement,
+        SettleRoutes: take.take_routes,
+    }
 
 
 def asks(reservations: Reservations, survey: Survey) -> Callable[[Question], Awaitable[Reply]]:

@@ -14,7 +14,7 @@ class Journal(journal.Journal):
     def __init__(
         self, bus: Bus, store: EventStore, projector: Projector[None], positions: Positions, clock: Clock
     ) -> None:
-        super().__init__("network", store, positions, projector.apply, clock=clock)
+        super().__init__("network", store, positions, projector.apply, apply_next=projector.apply_next, clock=clock)
         self._bus = bus
 
     async def reach_end_of(self, stream: str) -> int:
@@ -30,6 +30,10 @@ def vip_subject(load_balancer_id: str) -> str:
 
 def ports_subject(amphora_id: str) -> str:
     return streams.event_subject("network", "port", amphora_id)
+
+
+def routes_subject(appliance_id: str) -> str:
+    return streams.event_subject("network", "route", appliance_id)
 
 
 def network_subject(network_id: str) -> str:

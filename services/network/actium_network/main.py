@@ -12,9 +12,10 @@ from actium_network.journal import Journal
 from actium_network.making import PortMaker
 from actium_network.orders import Orders
 from actium_network.ports import Network, NetworkDriver
-from actium_network.read_model.projections import OWN, PLANNER, project
+from actium_network.read_model.projections import OWN, PLANNER, READS, project
 from actium_network.read_model.tables import POSITIONS
 from actium_network.reservations import Reservations
+from actium_network.routes import Routes
 from actium_network.settings import NetworkSettings
 from actium_network.settlements import Settlements
 from actium_network.survey import Survey
@@ -24,7 +25,7 @@ from actium_shared.clock import Clock, SystemClock
 from actium_shared.errors import SettingsError
 from actium_shared.event_store import EventStore, JetStreamEventStore, Recorded
 from actium_shared.failpoints import FAILPOINTS
-from actium_shared.read_model import Database, Positions, Projector
+from actium_shared.read_model import Database, Positions, Projector, types_of
 from actium_shared.service import Service, connect
 
 
@@ -111,27 +112,44 @@ class App:
         settlements = Settlements(
             database=self._database, journal=self._journal, maker=self._maker, kept=kept, allocating=allocating
         )
+        routes = Routes(
+            database=self._database,
+            journal=self._journal,
+            driver=self._maker.driver,
+            kept=kept,
+            allocating=allocating,
+            timeout_s=self._settings.port_timeout_s,
+        )
         releasing = Workers("release", reservations.work_release, self._clock)
         settling = Workers("settle", settlements.work, self._clock)
-        orders = Orders(database=self._database, releases=releasing, settlements=settling)
+        routing = Workers("route", routes.work, self._clock)
+        orders = Orders(database=self._database, releases=releasing, settlements=settling, routes=routing)
 
         async def work() -> None:
             await discovery.discover(seen, self._database, self._journal)
             await discovery.restore_ports(self._maker, self._database)
+            await routes.restore()
             await self._bus.serve_asks("network", handlers.asks(reservations, survey))
             await orders.resume()
             self._is_serving = True
             async with asyncio.TaskGroup() as group:
                 group.create_task(releasing.run())
                 group.create_task(settling.run())
+                group.create_task(routing.run())
                 group.create_task(self._lapse(reservations))
 
         service = Service("network", self._bus, self._clock)
+        foreign = types_of(READS)  # each of our own moves an aggregate, whatever it tells
         for stream in (OWN, PLANNER):
-            service.feed(stream, self._apply, after=self._positions.of(stream))
+            service.feed(
+                stream,
+                self._apply,
+                after=self._positions.of(stream),
+                passes=lambda delivery: self._positions.passes(delivery, None if delivery.stream == OWN else foreign),
+            )
         service.orders(handlers.orders(orders))
         service.loop("work", work)
-        service.fact(lambda: self._facts(releasing, settling))
+        service.fact(lambda: self._facts(releasing, settling, routing))
         await service.run()
 
     async def _apply(self, item: Recorded) -> None:

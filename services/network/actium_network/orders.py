@@ -1,4 +1,4 @@
-"""Orders: kept in the service's own table until the log answers them. What they set off is in `reservations`, `settlements`."""
+"""Orders: kept in the service's own table until the log answers them. What they set off: `reservations`, `settlements`, `routes`."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -7,9 +7,9 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from actium_network.read_model import queries
+from actium_network.read_model import queries, route_queries
 from actium_network.workers import Workers
-from actium_shared.commands.network import ReleaseVip, SettlePorts
+from actium_shared.commands.network import ReleaseVip, SettlePorts, SettleRoutes
 from actium_shared.message import Order
 from actium_shared.read_model import Database
 from actium_shared.telemetry import correlation_id, span, traceparent
@@ -20,10 +20,11 @@ log = logging.getLogger(__name__)
 class Orders:
     """Takes orders in and wakes whoever works on them."""
 
-    def __init__(self, *, database: Database, releases: Workers, settlements: Workers) -> None:
+    def __init__(self, *, database: Database, releases: Workers, settlements: Workers, routes: Workers) -> None:
         self._database = database
         self._releases = releases
         self._settlements = settlements
+        self._routes = routes
 
     async def take_release(self, order: Order) -> None:
         """Keep a `ReleaseVip`, unless the VIP was released for it already."""
@@ -50,9 +51,25 @@ class Orders:
 
         await self._keep(order, keep, self._settlements)
 
+    async def take_routes(self, order: Order) -> None:
+        """Keep a `SettleRoutes`, unless the log answers its revision or a newer one."""
+        if not isinstance(order, SettleRoutes):
+            raise TypeError(f"{order.TYPE} is not for the routes")
+
+        def keep(connection: sa.Connection) -> bool:
+            if is_new := route_queries.routing(connection, order.appliance_id).revision < order.revision:
+                _store(connection, order, number=order.revision)
+            return is_new
+
+        await self._keep(order, keep, self._routes)
+
     async def resume(self) -> None:
         """Wake the workers for what was left when the process ended."""
-        for order_type, workers in ((ReleaseVip.TYPE, self._releases), (SettlePorts.TYPE, self._settlements)):
+        for order_type, workers in (
+            (ReleaseVip.TYPE, self._releases),
+            (SettlePorts.TYPE, self._settlements),
+            (SettleRoutes.TYPE, self._routes),
+        ):
             workers.wake(await self._database.read(partial(queries.order_targets, order_type=order_type)))
 
     async def _keep(self, order: Order, keep: Callable[[sa.Connection], bool], workers: Workers) -> None:

@@ -60,6 +60,15 @@ class ExistingPort:
     address: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routing:
+    """Addresses on a network that the router leads to one of its neighbours, `via`."""
+
+    network_id: str
+    via: str
+    addresses: tuple[str, ...]
+
+
 class NetworkDriver(Protocol):
     """
     Networks and ports of one world.
@@ -110,4 +119,20 @@ class NetworkDriver(Protocol):
 
     async def ports(self) -> Sequence[str]:
         """Give the ids of the ports that exist, half-made ones included under whatever `delete_port` understands."""
+        ...
+
+    async def route(self, routing: Routing, *, timeout_s: float) -> None:
+        """
+        Have the router lead exactly these addresses to `via`, and whoever is on the network, too; none: forget `via`.
+
+        An address that was led elsewhere is led here from now on.
+
+        Raises:
+            RetryableError: not done in time.
+            PermanentError: no router is on the network, or a field makes no sense; the message names it.
+        """
+        ...
+
+    async def routings(self) -> Sequence[Routing]:
+        """Give what is routed so, none of them without addresses."""
         ...

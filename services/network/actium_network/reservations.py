@@ -10,7 +10,7 @@ from actium_network import allocation
 from actium_network.journal import Journal, vip_subject
 from actium_network.orders import context_of
 from actium_network.ports import ExistingPort
-from actium_network.read_model import queries
+from actium_network.read_model import queries, route_queries
 from actium_network.read_model.projections import OWN, PLANNER
 from actium_network.read_model.queries import Kept
 from actium_network.survey import Survey
@@ -112,6 +112,8 @@ class Reservations:
                 expected=expected,
                 deadline=question.deadline,
             )
+            (event,) = decision
+            return VipReservation(vip=event.vip, position=position, additional_vips=event.additional_vips)
         return await self._answer(command.load_balancer_id, position)
 
     async def _additional_ports(self, command: ReserveVip) -> dict[PortId, ExistingPort]:
@@ -121,7 +123,8 @@ class Reservations:
 
     def _promise(self, connection: sa.Connection, command: ReserveVip, decision: tuple[VipReserved, ...]) -> None:
         now = self._clock.now()
-        queries.touch_vip(connection, command.load_balancer_id, now=now)
+        if not decision:
+            queries.touch_vip(connection, command.load_balancer_id, now=now)
         for event in decision:
             vips = (event.vip, *event.additional_vips)
             queries.claim_vip(connection, command.load_balancer_id, vips, project_id=command.project_id, now=now)
@@ -137,15 +140,21 @@ class Reservations:
         Answer the order to release a VIP, if there is one that waits.
 
         A VIP that was never known, or has lapsed, is released too: the planner waits for the event.
+
+        Raises:
+            RetryableError: a route still leads to it, and would to whoever had it next.
         """
 
-        def query(connection: sa.Connection) -> tuple[queries.StoredOrder | None, int]:
+        def query(connection: sa.Connection) -> tuple[queries.StoredOrder | None, int, bool]:
             stored = queries.stored_order(connection, ReleaseVip.TYPE, load_balancer_id)
-            return stored, queries.sequence(connection, vip_subject(load_balancer_id))
+            is_routed = route_queries.is_routed(connection, LoadBalancerId(load_balancer_id))
+            return stored, queries.sequence(connection, vip_subject(load_balancer_id)), is_routed
 
-        stored, expected = await self._database.read(query)
+        stored, expected, is_routed = await self._database.read(query)
         if stored is None:
             return
+        if is_routed:
+            raise RetryableError("a route still leads to the VIP")
         with context_of(stored):
             await self._journal.append(
                 vip_subject(load_balancer_id),

@@ -39,7 +39,8 @@ class Survey:
         Where no network is named the first subnet's is meant for all of them.
         """
         for subnet_id in subnet_ids:
-            known = await self._known(network_id, subnet_id) or await self._look(network_id, subnet_id, address)
+            known = await self._known(network_id, subnet_id, address)
+            known = known or await self._look(network_id, subnet_id, address)
             network_id = network_id or known
 
     async def port(self, port_id: PortId | None) -> ExistingPort | None:
@@ -54,8 +55,14 @@ class Survey:
         nothing_to_wait_for = Position(OWN, 0)
         return await objects.find(command, self._driver, position=nothing_to_wait_for)
 
-    async def _known(self, network_id: NetworkId | None, subnet_id: SubnetId | None) -> NetworkId | None:
+    async def _known(
+        self, network_id: NetworkId | None, subnet_id: SubnetId | None, address: str | None
+    ) -> NetworkId | None:
+        """Give the network, None where it is not known, or no subnet of it that was meant for such an address."""
+
         def query(connection: sa.Connection) -> NetworkId | None:
+            if subnet_id is None and address is not None:
+                return queries.network_for(connection, network_id, address)
             return queries.network_of(connection, network_id, subnet_id)
 
         return await self._database.read(query)

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from actium_network import main as network
 from actium_network.adapters.listed import ListedNetworks
-from actium_network.ports import Network, PortWish, Subnet
+from actium_network.ports import Network, PortWish, Routing, Subnet
 from actium_network.settings import NetworkSettings
 from actium_shared.errors import PermanentError, RetryableError
 from actium_shared.event_store import JetStreamEventStore
@@ -23,10 +25,14 @@ def a_network(name: str, role: str, cidr: str, pool: tuple[str, str], *, host: s
         pool_start=pool[0],
         pool_end=pool[1],
         gateway=gateway,
+        routed=role == "vip",
         host=host,
     )
     return Network(id=f"network-{name}", name=name, role=role, mtu=1500, subnets=(subnet,))
 
+
+VIA = "via-"
+"""Before a routing address: what leads to it."""
 
 NETWORKS = (
     a_network("mgmt", "management", "10.250.0.0/16", ("10.250.1.0", "10.250.255.254")),
@@ -65,7 +71,18 @@ class FileFabric(ListedNetworks):
         (self.folder / port_id).unlink(missing_ok=True)
 
     async def ports(self) -> Sequence[str]:
-        return [path.name for path in self.folder.iterdir()]
+        return [path.name for path in self.folder.iterdir() if not path.name.startswith(VIA)]
+
+    async def route(self, routing: Routing, *, timeout_s: float) -> None:
+        if self.hold is not None:
+            await asyncio.wait_for(self.hold.wait(), timeout_s)
+        if self.failures:
+            raise self.failures.pop(0)
+        (self.folder / f"{VIA}{routing.via}").write_bytes(msgspec.json.encode(routing))
+
+    async def routings(self) -> Sequence[Routing]:
+        found = [msgspec.json.decode(path.read_bytes(), type=Routing) for path in sorted(self.folder.glob(f"{VIA}*"))]
+        return [routing for routing in found if routing.addresses]
 
 
 async def main(settings: NetworkSettings) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -12,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from actium_shared.bus import Bus
-from actium_shared.commands.network import PortWish, ReleaseVip, ReserveVip, SettlePorts, VipReservation
+from actium_shared.commands.network import PortWish, ReleaseVip, ReserveVip, SettlePorts, SettleRoutes, VipReservation
 from actium_shared.errors import RetryableError
 from actium_shared.event_store import JetStreamEventStore
-from actium_shared.events.network import PortCreated, PortDeleted, PortsSettled, VipReleased, VipReserved
-from actium_shared.ids import AmphoraId, ApplianceId, LoadBalancerId, PortId, ProjectId, SubnetId
+from actium_shared.events.network import PortCreated, PortDeleted, PortsSettled, RoutesSettled, VipReleased, VipReserved
+from actium_shared.ids import AmphoraId, ApplianceId, LoadBalancerId, NetworkId, PortId, ProjectId, SubnetId
 from actium_shared.message import Command, Event, Order, Reply
 from actium_shared.testing.nats_server import NatsServer
+from actium_shared.wishes import Vip
 from integration.network import file_fabric
 
 DEADLINE_S = 60.0
@@ -43,6 +45,12 @@ class Process:
     @property
     def ports(self) -> set[str]:
         return {path.name for path in (self.folder / "ports").iterdir()}
+
+    @property
+    def led(self) -> list[str]:
+        """What is routed anywhere."""
+        files = (self.folder / "ports").glob(f"{file_fabric.VIA}*")
+        return [address for file in files for address in json.loads(file.read_text())["addresses"]]
 
     @property
     def kill_wish(self) -> Path:
@@ -272,3 +280,42 @@ async def test_an_order_that_was_kept_and_not_acknowledged_is_answered_once(
     await order(process, planner, settle(amphora, 1, mgmt=None), PortsSettled, amphora)
     await killed_and_back(process, api)
     assert await story(api, "port", amphora) == [PortCreated, PortsSettled]
+
+
+@pytest.mark.parametrize(
+    ("point", "count"),
+    [
+        ("table.before", 2),  # the routing address is promised
+        ("table.after", 2),
+        ("driver.route.before", 1),
+        ("driver.route.after", 1),
+        ("append.route.settled.before", 1),
+        ("append.route.settled.after", 1),
+        ("table.before", 3),  # the projection
+    ],
+)
+async def test_routes_are_laid_and_taken_up_once(
+    process: Process, api: Bus, planner: Bus, point: str, count: int
+) -> None:
+    await ready(process, api)
+    for revision, vips in ((1, (routed(),)), (2, ())):
+        if revision == 1:
+            appliance = ApplianceId(f"ap-{next(numbers)}")
+        process.kill_at(point, count)
+        wish = SettleRoutes(appliance_id=appliance, revision=revision, vips=vips)
+        await order(process, planner, wish, RoutesSettled, appliance)
+        if point.startswith("table") and not vips:
+            process.kill_wish.unlink(missing_ok=True)  # nothing is promised where all is given back
+        await killed_and_back(process, api)
+        assert len(process.led) == len(vips)
+    assert await story(api, "route", appliance) == [RoutesSettled, RoutesSettled]
+
+
+def routed() -> Vip:
+    return Vip(
+        address="203.0.113.240",
+        prefix_length=24,
+        port_id=PortId("routed"),
+        subnet_id=PUBLIC,
+        network_id=NetworkId("network-public"),
+    )

@@ -53,7 +53,7 @@ NETWORKS = (PUBLIC, MANAGEMENT, DUAL)
 
 
 def space(*taken: str, subnet_id: str = "subnet-public") -> Space:
-    return Space(networks=NETWORKS, taken={SubnetId(subnet_id): frozenset(taken)})
+    return Space(networks=NETWORKS, is_taken=lambda of, address: of == subnet_id and address in taken)
 
 
 def reserve(

@@ -1,8 +1,12 @@
 """Events to rows, promises beside them, and the schema's history."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -12,9 +16,18 @@ from actium_network import migrations
 from actium_network.read_model import queries
 from actium_network.read_model.projections import project
 from actium_network.read_model.tables import METADATA, POSITIONS
+from actium_shared import migrations as shared_migrations
+from actium_shared.codec import CODEC
 from actium_shared.commands.network import SettlePorts
+from actium_shared.commands.planner import CreateLoadBalancer, FailOverLoadBalancer
 from actium_shared.event_store import Recorded
-from actium_shared.events.load_balancer import LoadBalancerCreated, LoadBalancerDeleted
+from actium_shared.events.load_balancer import (
+    ChangeProposed,
+    LoadBalancerCreated,
+    LoadBalancerDeleted,
+    ProposalLapsed,
+    ProposalSettled,
+)
 from actium_shared.events.network import (
     NetworkDiscovered,
     NetworkVanished,
@@ -24,7 +37,8 @@ from actium_shared.events.network import (
     PortsSettled,
     VipReleased,
 )
-from actium_shared.message import Event
+from actium_shared.ids import PortId
+from actium_shared.message import Command, Event
 from actium_shared.read_model import Database, Positions, Projector
 from actium_shared.wishes import LoadBalancer
 from unit.network.builders import (
@@ -78,7 +92,8 @@ def created(port_id: str, address: str) -> PortCreated:
 
 def taken(connection: sa.Connection) -> Sequence[str]:
     space = queries.space(connection, kept={}, network_id=PUBLIC.id)
-    return sorted(space.taken[PUBLIC_SUBNET.id])
+    pool = [f"203.0.113.{number}" for number in range(1, 255)]
+    return [address for address in pool if space.is_taken(PUBLIC_SUBNET.id, address)]
 
 
 def test_the_migrations_lead_to_the_tables_that_the_code_uses(connection: sa.Connection) -> None:
@@ -87,6 +102,26 @@ def test_the_migrations_lead_to_the_tables_that_the_code_uses(connection: sa.Con
 
 def test_migrating_twice_changes_nothing(database: Database) -> None:
     migrations.upgrade(database.engine)
+
+
+@pytest.mark.parametrize("has_the_column", [False, True], ids=["as-landed", "as-it-was-for-a-while"])
+def test_a_vip_of_the_first_schema_is_kept(tmp_path: Path, has_the_column: bool) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'network.sqlite'}")
+    versions = Path(migrations.__file__).parent / "versions"
+    shutil.copy(versions / "0001_first_tables.py", tmp_path)
+    shared_migrations.upgrade(database.engine, tmp_path)
+    of_then = "INSERT INTO vips (load_balancer_id, state, project_id, body, asked_at_epoch_s) VALUES (?, ?, ?, ?, ?)"
+    with database.engine.begin() as connection:
+        if has_the_column:
+            connection.exec_driver_sql("ALTER TABLE vips ADD COLUMN additional BLOB")
+        connection.exec_driver_sql(of_then, (WEB, "reserved", PROJECT, msgspec.msgpack.encode(vip()), NOW.timestamp()))
+    migrations.upgrade(database.engine)
+    with database.engine.begin() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+        known = queries.reservation(connection, WEB)
+    assert known is not None
+    assert (known.vip, known.additional_vips) == (vip(), ())
+    database.close()
 
 
 def test_a_migration_that_is_broken_off_leaves_nothing_behind() -> None:
@@ -106,7 +141,7 @@ def test_a_network_is_found_by_its_subnet_until_it_vanishes(connection: sa.Conne
     kept = {PUBLIC_SUBNET.id: frozenset({"203.0.113.2"})}
     space = queries.space(connection, kept=kept, subnet_ids=[PUBLIC_SUBNET.id, None])
     assert space.networks == (PUBLIC,)
-    assert space.taken == kept
+    assert [space.is_taken(PUBLIC_SUBNET.id, address) for address in ("203.0.113.2", "203.0.113.3")] == [True, False]
     assert queries.position_of(connection, PUBLIC.id).sequence == 7
     given(connection, recorded(8, subject, NetworkVanished(network_id=PUBLIC.id)))
     assert queries.space(connection, kept=kept, subnet_ids=[PUBLIC_SUBNET.id]).networks == ()
@@ -119,6 +154,29 @@ def test_management_is_found_without_being_named(connection: sa.Connection) -> N
     )
     space = queries.space(connection, kept={}, management=True)
     assert [network.name for network in space.networks] == ["mgmt"]
+
+
+def test_the_lowest_free_address_is_found_again_after_it_was_given_back(connection: sa.Connection) -> None:
+    given(connection, recorded(1, "evt.network.network.x", NetworkDiscovered(network=PUBLIC)))
+    for number in (100, 101):
+        queries.take_address(connection, PUBLIC_SUBNET.id, f"203.0.113.{number}", port_id=PortId(f"port-{number}"))
+
+    def lowest() -> str:
+        return next(queries.space(connection, kept={}, network_id=PUBLIC.id).free(PUBLIC_SUBNET))
+
+    assert [lowest(), lowest()] == ["203.0.113.102"] * 2
+    queries.free_address(connection, PortId("port-101"))
+    assert lowest() == "203.0.113.101"
+    queries.take_address(connection, PUBLIC_SUBNET.id, "203.0.113.101", port_id=PortId("port-100"))  # has another now
+    assert lowest() == "203.0.113.100"
+
+
+def test_what_is_free_below_where_one_begins_to_look_is_found_in_the_end(connection: sa.Connection) -> None:
+    """As after a transaction that was taken back."""
+    given(connection, recorded(1, "evt.network.network.x", NetworkDiscovered(network=PUBLIC)))
+    space = queries.space(connection, kept={}, network_id=PUBLIC.id)
+    space.free_from[PUBLIC_SUBNET.id] = int(ip_address("203.0.113.102"))
+    assert list(space.free(PUBLIC_SUBNET)) == ["203.0.113.102", "203.0.113.100", "203.0.113.101"]
 
 
 def test_addresses_are_taken_from_promise_to_release(connection: sa.Connection) -> None:
@@ -170,6 +228,39 @@ def test_only_vips_without_load_balancer_lapse(connection: sa.Connection) -> Non
     assert unclaimed(1000) == []
     given(connection, recorded(2, planner, LoadBalancerDeleted(load_balancer_id=WEB), stream="EVENTS_PLANNER"))
     assert unclaimed(1000) == [WEB]
+
+
+def test_the_vip_of_a_proposed_load_balancer_waits_for_its_driver(connection: sa.Connection) -> None:
+    def is_unclaimed() -> bool:
+        return bool(queries.unclaimed_vips(connection, asked_before=NOW + timedelta(seconds=1000)))
+
+    def told(sequence: int, event: Event) -> None:
+        given(connection, recorded(sequence, f"evt.planner.loadbalancer.{WEB}", event, stream="EVENTS_PLANNER"))
+
+    def proposed(name: str, wish: Command) -> ChangeProposed:
+        return ChangeProposed(
+            load_balancer_id=WEB,
+            proposal_id=name,
+            provider="acme",
+            project_id=PROJECT,
+            command=CODEC.pack(wish),
+            deadline_at=NOW,
+        )
+
+    balancer = LoadBalancer(id=WEB, project_id=PROJECT, vip=vip())
+    create = CreateLoadBalancer(load_balancer_id=WEB, load_balancer=balancer)
+    given(connection, recorded(1, VIPS, reserved()))
+    told(1, proposed("one", create))
+    told(2, ProposalLapsed(load_balancer_id=WEB, proposal_id="one", reason="slow"))
+    assert not is_unclaimed()  # the driver may be using it until it is undone
+    told(3, ProposalSettled(load_balancer_id=WEB, proposal_id="one", accepted=False))
+    assert is_unclaimed()
+    told(4, proposed("two", create))
+    told(5, ProposalSettled(load_balancer_id=WEB, proposal_id="two", accepted=True))
+    told(6, LoadBalancerCreated(load_balancer_id=WEB, generation=1, load_balancer=balancer))
+    told(7, proposed("three", FailOverLoadBalancer(load_balancer_id=WEB)))
+    told(8, ProposalSettled(load_balancer_id=WEB, proposal_id="three", accepted=False))
+    assert not is_unclaimed()
 
 
 def test_a_failed_port_is_remembered_until_a_settlement_does_not_name_it(connection: sa.Connection) -> None:

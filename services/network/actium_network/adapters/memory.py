@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from actium_network.adapters.listed import ListedNetworks
-from actium_network.ports import Network, PortWish
+from actium_network.adapters.listed import ListedNetworks, listed
+from actium_network.adapters.remembered import after
+from actium_network.ports import Network, PortWish, Routing
 from actium_shared.errors import PermanentError
 
 
@@ -13,6 +14,7 @@ class MemoryFabric(ListedNetworks):
     def __init__(self, networks: Sequence[Network]) -> None:
         self._networks = tuple(networks)
         self._ports: dict[str, PortWish] = {}
+        self._routings: dict[tuple[str, str], Routing] = {}
 
     async def ensure(self) -> None:
         return
@@ -30,3 +32,14 @@ class MemoryFabric(ListedNetworks):
 
     async def ports(self) -> Sequence[str]:
         return list(self._ports)
+
+    async def route(self, routing: Routing, *, timeout_s: float) -> None:  # noqa: ARG002
+        network = listed(self._networks, network_id=routing.network_id, subnet_id=None)
+        if network is None:
+            raise PermanentError(f"routes to {routing.via}: there is no network {routing.network_id}")
+        if not any(subnet.routed for subnet in network.subnets):
+            raise PermanentError(f"network {network.name} has no router that could lead a VIP to an amphora")
+        self._routings = after(self._routings, routing)
+
+    async def routings(self) -> Sequence[Routing]:
+        return list(self._routings.values())

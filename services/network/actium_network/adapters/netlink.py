@@ -2,7 +2,7 @@
 Networks as bridges in a namespace of their own, ports as veth pairs: the embedded world on one Linux machine.
 
     fabric namespace    br-<network>, and into it: rt-<network> (router), hl-<network> (host), fab<digits> (ports)
-    router namespace    to-<network>, one leg per routed network
+    router namespace    to-<network>, one leg per routed network; at-<network> where VIPs are routed (`routed`)
     this process's own  the host link, with the host's address on one of the networks
 
 Nothing else on the host is touched. `ip link` shows a port's id as the alias of both its ends.
@@ -18,7 +18,8 @@ from pathlib import Path
 
 from actium_network.adapters.fabric_file import FabricPlan, NetworkPlan
 from actium_network.adapters.listed import ListedNetworks
-from actium_network.ports import Network, PortWish
+from actium_network.adapters.routed import Router
+from actium_network.ports import Network, PortWish, Routing
 from actium_shared import embedded
 from actium_shared.embedded import links, namespaces
 from actium_shared.embedded.deadline import Deadline
@@ -54,6 +55,7 @@ class NetlinkFabric(ListedNetworks):
     def __init__(self, plan: FabricPlan) -> None:
         self._plan = plan
         self._by_id = {embedded.network_id(plan.world, network.name): network for network in plan.networks}
+        self._router = Router(plan.namespace, plan.router)
         self._lock = asyncio.Lock()  # changes are looked up before they are made: one at a time
 
     async def ensure(self) -> None:
@@ -77,6 +79,15 @@ class NetlinkFabric(ListedNetworks):
         listing = partial(links.veths, self._plan.namespace, Deadline(ENSURE_TIMEOUT_S, "list of ports"))
         ends = await asyncio.to_thread(listing)
         return [end.alias or end.name for end in ends if end.name == embedded.fabric_end(end.name)]
+
+    async def route(self, routing: Routing, *, timeout_s: float) -> None:
+        if (network := self._by_id.get(routing.network_id)) is None:
+            raise PermanentError(f"routes to {routing.via}: the fabric has no network {routing.network_id}")
+        deadline = Deadline(timeout_s, f"routes to {routing.via}")
+        await self._alone(partial(self._router.settle, network, routing.via, routing.addresses, deadline))
+
+    async def routings(self) -> Sequence[Routing]:
+        return await asyncio.to_thread(self._routings, Deadline(ENSURE_TIMEOUT_S, "list of routes"))
 
     async def _alone(self, work: Callable[[], None]) -> None:
         async with self._lock:
@@ -158,6 +169,13 @@ class NetlinkFabric(ListedNetworks):
     def _delete_port(self, end: str, deadline: Deadline) -> None:
         if end in namespaces.links(self._plan.namespace):
             links.delete(self._plan.namespace, [end], deadline)
+
+    def _routings(self, deadline: Deadline) -> list[Routing]:
+        found: dict[tuple[str, str], list[str]] = {}
+        for network_id, network in self._by_id.items():
+            for address, via in self._router.routes(network, deadline).items():
+                found.setdefault((network_id, via), []).append(address)
+        return [Routing(network_id=of, via=via, addresses=tuple(sorted(some))) for (of, via), some in found.items()]
 
 
 def _veth(end: str, network: NetworkPlan, *, peer: str, namespace: str | None = None) -> str:

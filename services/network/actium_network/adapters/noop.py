@@ -8,12 +8,13 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 
 import msgspec
 
-from actium_network.adapters.listed import listed
-from actium_network.ports import ExistingPort, Network, ObjectKind, PortWish, Subnet
+from actium_network.adapters.remembered import after
+from actium_network.ports import ExistingPort, Network, ObjectKind, PortWish, Routing, Subnet
 from actium_shared.ids import derived_id
 
 MTU = 1500
@@ -32,13 +33,18 @@ class NoopFabric:
 
     def __init__(self, networks: Sequence[Network], named_file: Path) -> None:
         self._networks = {network.id: network for network in networks}
+        self._subnets = {subnet.id: subnet.network_id for network in networks for subnet in network.subnets}
         self._file = named_file
         self._ports: set[str] = set()
+        self._routings: dict[tuple[str, str], Routing] = {}
 
     async def ensure(self) -> None:
-        for named in _read(self._file):
-            if listed(await self.networks(), network_id=None, subnet_id=named.subnet_id) is None:
-                self._add(named)
+        new = {named.subnet_id: named for named in _read(self._file) if named.subnet_id not in self._subnets}
+        by_network: dict[str, list[Named]] = {}
+        for named in new.values():
+            by_network.setdefault(named.network_id, []).append(named)
+        for network_id, several in by_network.items():
+            self._add(network_id, several)
 
     async def networks(self) -> Sequence[Network]:
         return tuple(self._networks.values())
@@ -51,17 +57,19 @@ class NoopFabric:
         address: str | None = None,
         timeout_s: float,  # noqa: ARG002 - takes no time
     ) -> Network | None:
-        known = listed(await self.networks(), network_id=None if subnet_id else network_id, subnet_id=subnet_id)
-        if known is not None:
+        version = 6 if address and ":" in address else 4
+        known = self._networks.get(self._subnets.get(subnet_id, "") if subnet_id else network_id or "")
+        if known is not None and (subnet_id or address is None or _has_version(known, version)):
             return None if network_id not in (None, known.id) else known
+        network_id = network_id or derived_id("noop", "network of subnet", str(subnet_id))
         named = Named(
-            network_id=network_id or derived_id("noop", "network of subnet", str(subnet_id)),
-            subnet_id=subnet_id or derived_id("noop", "subnet of network", str(network_id)),
-            version=6 if address and ":" in address else 4,
+            network_id=network_id,
+            subnet_id=subnet_id or derived_id("noop", *_words_for_subnet(known, version), network_id),
+            version=version,
         )
         with self._file.open("ab") as file:
             file.write(msgspec.json.encode(named) + b"\n")
-        return self._add(named)
+        return self._add(network_id, [named])
 
     async def find_port(self, port_id: str, *, timeout_s: float) -> ExistingPort | None:  # noqa: ARG002
         subnet_id = derived_id("noop", "subnet of port", port_id)
@@ -81,12 +89,28 @@ class NoopFabric:
     async def ports(self) -> Sequence[str]:
         return list(self._ports)
 
-    def _add(self, named: Named) -> Network:
-        role = "tenant"
-        new = Network(id=named.network_id, name=named.network_id, role=role, mtu=MTU, subnets=())
-        network = self._networks.get(named.network_id, new)
-        self._networks[network.id] = replace(network, subnets=(*network.subnets, _subnet(named)))
-        return self._networks[network.id]
+    async def route(self, routing: Routing, *, timeout_s: float) -> None:  # noqa: ARG002
+        self._routings = after(self._routings, routing)
+
+    async def routings(self) -> Sequence[Routing]:
+        return list(self._routings.values())
+
+    def _add(self, network_id: str, several: Sequence[Named]) -> Network:
+        new = Network(id=network_id, name=network_id, role="tenant", mtu=MTU, subnets=())
+        network = self._networks.get(network_id, new)
+        subnets = (*network.subnets, *map(_subnet, several))
+        self._networks[network_id] = replace(network, subnets=subnets)
+        self._subnets.update((named.subnet_id, network_id) for named in several)
+        return self._networks[network_id]
+
+
+def _has_version(network: Network, version: int) -> bool:
+    return any(ip_network(subnet.cidr).version == version for subnet in network.subnets)
+
+
+def _words_for_subnet(known: Network | None, version: int) -> tuple[str, ...]:
+    """What the id of a network's subnet that nobody named is made of; the first one's was so before there was a second."""
+    return ("subnet of network",) if known is None else (f"IPv{version} subnet of network",)
 
 
 def _subnet(named: Named) -> Subnet:

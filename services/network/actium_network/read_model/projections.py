@@ -5,20 +5,27 @@ from collections.abc import Mapping
 import msgspec
 import sqlalchemy as sa
 
-from actium_network.read_model import queries
+from actium_network.read_model import queries, route_queries
 from actium_network.read_model.tables import (
     AGGREGATES,
     LOAD_BALANCERS,
     NETWORKS,
     PORTS,
+    PROPOSALS,
     SETTLEMENTS,
     SUBNETS,
     VIPS,
 )
 from actium_shared import rows, streams
-from actium_shared.commands.network import ReleaseVip, SettlePorts
+from actium_shared.commands.network import ReleaseVip, SettlePorts, SettleRoutes
+from actium_shared.commands.planner import CreateLoadBalancer
 from actium_shared.event_store import Recorded
-from actium_shared.events.load_balancer import LoadBalancerCreated, LoadBalancerDeleted
+from actium_shared.events.load_balancer import (
+    ChangeProposed,
+    LoadBalancerCreated,
+    LoadBalancerDeleted,
+    ProposalSettled,
+)
 from actium_shared.events.network import (
     NetworkDiscovered,
     NetworkVanished,
@@ -26,6 +33,8 @@ from actium_shared.events.network import (
     PortDeleted,
     PortFailed,
     PortsSettled,
+    RoutesFailed,
+    RoutesSettled,
     VipReleased,
     VipReserved,
 )
@@ -43,6 +52,10 @@ READS: tuple[type[Event], ...] = (
     PortFailed,
     PortDeleted,
     PortsSettled,
+    RoutesSettled,
+    RoutesFailed,
+    ChangeProposed,
+    ProposalSettled,
     LoadBalancerCreated,
     LoadBalancerDeleted,
 )
@@ -65,7 +78,7 @@ def _project(connection: sa.Connection, event: Event, item: Recorded) -> None:
             connection.execute(sa.delete(NETWORKS).where(NETWORKS.c.network_id == network_id))
             connection.execute(sa.delete(SUBNETS).where(SUBNETS.c.network_id == network_id))
         case VipReserved():
-            _vip_reserved(connection, event, asked_at_epoch_s=item.commit.decided_at.timestamp())
+            queries.confirm_vip(connection, event, at_epoch_s=item.commit.decided_at.timestamp())
         case VipReleased():
             _vip_released(connection, event, at_epoch_s=item.commit.decided_at.timestamp())
         case PortCreated(amphora_id=amphora_id, port=port):
@@ -78,6 +91,18 @@ def _project(connection: sa.Connection, event: Event, item: Recorded) -> None:
             queries.forget_port(connection, port_id)
         case PortsSettled():
             _ports_settled(connection, event, item)
+        case RoutesSettled(appliance_id=appliance_id, revision=revision, vips=vips, routing_addresses=addresses):
+            route_queries.put_routing(connection, appliance_id, addresses, vips, revision=revision)
+            queries.forget_order(connection, SettleRoutes.TYPE, appliance_id, up_to=revision)
+        case RoutesFailed(appliance_id=appliance_id, revision=revision):
+            route_queries.put_revision(connection, appliance_id, revision)
+            queries.forget_order(connection, SettleRoutes.TYPE, appliance_id, up_to=revision)
+        case ChangeProposed() if event.command.type == CreateLoadBalancer.TYPE:
+            values = {"load_balancer_id": event.load_balancer_id}
+            _upsert(connection, PROPOSALS, {"proposal_id": event.proposal_id}, values)
+        case ProposalSettled(proposal_id=proposal_id):
+            # Also a refusal: nothing of it is left with its driver. One that only lapsed may still use the address.
+            rows.delete(connection, PROPOSALS, proposal_id=proposal_id)
         case LoadBalancerCreated(load_balancer_id=load_balancer_id):
             _upsert(connection, LOAD_BALANCERS, {"load_balancer_id": load_balancer_id}, {})
         case LoadBalancerDeleted(load_balancer_id=load_balancer_id):
@@ -93,19 +118,6 @@ def _network_discovered(connection: sa.Connection, event: NetworkDiscovered) -> 
     connection.execute(sa.delete(SUBNETS).where(SUBNETS.c.network_id == network.id))
     for subnet in network.subnets:
         connection.execute(sa.insert(SUBNETS).values(subnet_id=subnet.id, network_id=network.id))
-
-
-def _vip_reserved(connection: sa.Connection, event: VipReserved, *, asked_at_epoch_s: float) -> None:
-    values = {
-        "state": "reserved",
-        "project_id": event.project_id,
-        "body": msgspec.msgpack.encode(event.vip),
-        "additional": msgspec.msgpack.encode(event.additional_vips),
-        "asked_at_epoch_s": asked_at_epoch_s,
-    }
-    _upsert(connection, VIPS, {"load_balancer_id": event.load_balancer_id}, values)
-    for vip in (event.vip, *event.additional_vips):
-        queries.take_address(connection, vip.subnet_id, vip.address, port_id=vip.port_id)
 
 
 def _vip_released(connection: sa.Connection, event: VipReleased, *, at_epoch_s: float) -> None:

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from ipaddress import ip_address
 
 import msgspec
 import sqlalchemy as sa
 
-from actium_network.allocation import MANAGEMENT, Reservation, Space
+from actium_network.allocation import MANAGEMENT, Reservation, Space, contains
 from actium_network.read_model.tables import (
     ADDRESSES,
     AGGREGATES,
@@ -15,6 +17,7 @@ from actium_network.read_model.tables import (
     NETWORKS,
     ORDERS,
     PORTS,
+    PROPOSALS,
     SETTLEMENTS,
     SUBNETS,
     VIPS,
@@ -22,7 +25,7 @@ from actium_network.read_model.tables import (
 from actium_shared import rows, streams
 from actium_shared.codec import CODEC
 from actium_shared.errors import UnreadableError
-from actium_shared.events.network import Network, Port
+from actium_shared.events.network import Network, Port, VipReserved
 from actium_shared.ids import LoadBalancerId, NetworkId, PortId, ProjectId, SubnetId
 from actium_shared.message import Order, Position
 from actium_shared.wishes import Vip
@@ -30,13 +33,17 @@ from actium_shared.wishes import Vip
 Kept = Mapping[SubnetId, frozenset[str]]
 """Addresses of the world's own, by subnet: the services', the host's."""
 
+FREE_FROM = "free_from"
+"""In a connection's `info`: by subnet, below which number no address is free. Rather too low than too high: it saves looking."""
 
-SEPARATOR = " "
-
-_ADDRESSES_TAKEN = sa.select(sa.func.aggregate_strings(ADDRESSES.c.address, SEPARATOR)).where(
-    ADDRESSES.c.subnet_id == sa.bindparam("subnet")
+_IN_USE = sa.select(sa.literal(1)).where(
+    ADDRESSES.c.subnet_id == sa.bindparam("subnet"), ADDRESSES.c.address == sa.bindparam("address")
 )
-"""As one text: there may be thousands, and a row each would cost more than all the rest."""
+_OF_SUBNET = (
+    sa.select(NETWORKS.c.body)
+    .join(SUBNETS, SUBNETS.c.network_id == NETWORKS.c.network_id)
+    .where(SUBNETS.c.subnet_id == sa.bindparam("subnet"))
+)
 
 _ANSWERED = sa.delete(ORDERS).where(
     ORDERS.c.type == sa.bindparam("order_type"),
@@ -98,6 +105,13 @@ def network_of(connection: sa.Connection, network_id: NetworkId | None, subnet_i
     return None if found is None else NetworkId(found)
 
 
+def network_for(connection: sa.Connection, network_id: NetworkId | None, address: str) -> NetworkId | None:
+    """Give the network that is meant, None where it is not known, or no subnet of it contains the address."""
+    body = rows.find(connection, NETWORKS, NETWORKS.c.body, network_id=network_id).scalar()
+    subnets = _network(body).subnets if body is not None else ()
+    return network_id if any(contains(subnet, address) for subnet in subnets) else None
+
+
 def space(
     connection: sa.Connection,
     *,
@@ -106,15 +120,27 @@ def space(
     subnet_ids: Iterable[SubnetId | None] = (),
     management: bool = False,
 ) -> Space:
-    """Give the networks that are named, directly or by subnet, and all their addresses that are taken."""
-    wanted = {network_id, *(network_of(connection, None, each) for each in {*subnet_ids} - {None})} - {None}
-    bodies = [rows.find(connection, NETWORKS, NETWORKS.c.body, network_id=each).scalar() for each in wanted]
+    """Give the networks that are named, directly or by subnet, and which of their addresses are taken."""
+    subnets = {*subnet_ids} - {None}
+    bodies = [connection.scalar(_OF_SUBNET, {"subnet": each}) for each in subnets]
+    if network_id is not None:
+        bodies.append(rows.find(connection, NETWORKS, NETWORKS.c.body, network_id=network_id).scalar())
     if management:
         bodies += rows.find(connection, NETWORKS, NETWORKS.c.body, role=MANAGEMENT).scalars()
     by_id = {network.id: network for network in map(_network, filter(None, bodies))}
     found = tuple(by_id[each] for each in sorted(by_id))
-    subnets = [subnet.id for network in found for subnet in network.subnets]
-    return Space(networks=found, taken={subnet: _taken(connection, subnet, kept) for subnet in subnets})
+
+    def is_taken(subnet_id: SubnetId, address: str) -> bool:
+        if address in kept.get(subnet_id, ()):
+            return True
+        return connection.scalar(_IN_USE, {"subnet": subnet_id, "address": address}) is not None
+
+    return Space(networks=found, is_taken=is_taken, free_from=_free_from(connection))
+
+
+def _free_from(connection: sa.Connection) -> dict[SubnetId, int]:
+    known: dict[SubnetId, int] = connection.info.setdefault(FREE_FROM, {})
+    return known
 
 
 def reservation(connection: sa.Connection, load_balancer_id: LoadBalancerId) -> Reservation | None:
@@ -154,6 +180,19 @@ def claim_vip(
         take_address(connection, vip.subnet_id, vip.address, port_id=vip.port_id)
 
 
+def confirm_vip(connection: sa.Connection, event: VipReserved, *, at_epoch_s: float) -> None:
+    """Note what is on the log: mostly just what was claimed."""
+    body, additional = msgspec.msgpack.encode(event.vip), msgspec.msgpack.encode(event.additional_vips)
+    values = {"state": "reserved", "asked_at_epoch_s": at_epoch_s}
+    claimed = {"load_balancer_id": event.load_balancer_id, "state": "claimed", "body": body, "additional": additional}
+    if rows.update(connection, VIPS, values, **claimed):
+        return
+    values |= {"project_id": event.project_id, "body": body, "additional": additional}
+    rows.put(connection, VIPS, values, load_balancer_id=event.load_balancer_id)
+    for vip in (event.vip, *event.additional_vips):
+        take_address(connection, vip.subnet_id, vip.address, port_id=vip.port_id)
+
+
 def touch_vip(connection: sa.Connection, load_balancer_id: LoadBalancerId, *, now: datetime) -> None:
     """Note that the reservation was asked for again: its time begins anew."""
     rows.update(connection, VIPS, {"asked_at_epoch_s": now.timestamp()}, load_balancer_id=load_balancer_id)
@@ -162,17 +201,23 @@ def touch_vip(connection: sa.Connection, load_balancer_id: LoadBalancerId, *, no
 def forget_vip(connection: sa.Connection, load_balancer_id: LoadBalancerId) -> None:
     """Take a load balancer's row and the addresses of all its VIPs away."""
     known = reservation(connection, load_balancer_id)
+    if known is None:
+        return
     rows.delete(connection, VIPS, load_balancer_id=load_balancer_id)
-    if known is not None and known.vip is not None:
+    if known.vip is not None:
         for vip in (known.vip, *known.additional_vips):
             free_address(connection, vip.port_id)
 
 
 def unclaimed_vips(connection: sa.Connection, *, asked_before: datetime) -> list[Unclaimed]:
-    """Give the VIPs that were asked for before that time and whose load balancer does not exist."""
+    """Give the VIPs that were asked for before that time and whose load balancer neither exists nor is proposed."""
     exists = sa.exists().where(LOAD_BALANCERS.c.load_balancer_id == VIPS.c.load_balancer_id)
+    proposed = sa.exists().where(PROPOSALS.c.load_balancer_id == VIPS.c.load_balancer_id)
     query = sa.select(VIPS).where(
-        VIPS.c.state.in_(("claimed", "reserved")), VIPS.c.asked_at_epoch_s <= asked_before.timestamp(), ~exists
+        VIPS.c.state.in_(("claimed", "reserved")),
+        VIPS.c.asked_at_epoch_s <= asked_before.timestamp(),
+        ~exists,
+        ~proposed,
     )
     return [
         Unclaimed(
@@ -196,9 +241,10 @@ def all_ports(connection: sa.Connection) -> list[StoredPort]:
 
 def put_port(connection: sa.Connection, amphora_id: str, port: Port, *, state: str) -> None:
     """Note a port with its address: `wanted` before it is made, so that a repeat makes the same, `created` after."""
-    rows.delete(connection, PORTS, port_id=port.id)
-    values = {"port_id": port.id, "amphora_id": amphora_id, "state": state, "body": msgspec.msgpack.encode(port)}
-    rows.insert(connection, PORTS, values)
+    values = {"amphora_id": amphora_id, "state": state, "body": msgspec.msgpack.encode(port)}
+    if state == "created" and rows.update(connection, PORTS, {"state": state}, port_id=port.id, body=values["body"]):
+        return  # as it was promised, with its address
+    rows.put(connection, PORTS, values, port_id=port.id)
     take_address(connection, port.subnet_id, port.address, port_id=port.id)
 
 
@@ -215,13 +261,24 @@ def take_address(connection: sa.Connection, subnet_id: SubnetId, address: str, *
     Raises:
         sqlalchemy.exc.IntegrityError: it is somebody else's.
     """
-    free_address(connection, port_id)
+    has = rows.find(connection, ADDRESSES, ADDRESSES.c.subnet_id, ADDRESSES.c.address, port_id=port_id).first()
+    if has is not None:
+        if (has.subnet_id, has.address) == (subnet_id, address):
+            return
+        free_address(connection, port_id)
     rows.insert(connection, ADDRESSES, {"subnet_id": subnet_id, "address": address, "port_id": port_id})
+    lowest = _free_from(connection)
+    if lowest.get(subnet_id) == int(ip_address(address)):
+        lowest[subnet_id] += 1
 
 
 def free_address(connection: sa.Connection, port_id: PortId) -> None:
     """Note that a port has no address any more."""
-    rows.delete(connection, ADDRESSES, port_id=port_id)
+    for has in rows.find(connection, ADDRESSES, ADDRESSES.c.subnet_id, ADDRESSES.c.address, port_id=port_id).all():
+        lowest = _free_from(connection)
+        if has.subnet_id in lowest:
+            lowest[has.subnet_id] = min(lowest[has.subnet_id], int(ip_address(has.address)))
+        rows.delete(connection, ADDRESSES, port_id=port_id)
 
 
 def settled_revision(connection: sa.Connection, amphora_id: str) -> int:
@@ -268,13 +325,9 @@ def forget_order(connection: sa.Connection, order_type: str, target: str, *, up_
     connection.execute(_ANSWERED, {"order_type": order_type, "order_target": target, "up_to": up_to})
 
 
+@lru_cache(maxsize=256)
 def _network(body: bytes) -> Network:
     return msgspec.msgpack.decode(body, type=Network)
-
-
-def _taken(connection: sa.Connection, subnet_id: SubnetId, kept: Kept) -> frozenset[str]:
-    text = connection.scalar(_ADDRESSES_TAKEN, {"subnet": subnet_id}) or ""
-    return frozenset(filter(None, text.split(SEPARATOR))) | kept.get(subnet_id, frozenset())
 
 
 def _ports(connection: sa.Connection, **of: str) -> list[StoredPort]:

@@ -1,6 +1,6 @@
 """
 The tables. What came from the log can be deleted and comes back equal; `orders` and rows that are not on the log yet
-(claimed VIPs, wanted ports) are promises: without them the planner's repeated orders are worked from the start.
+(claimed VIPs, wanted ports, VIPs about to be routed) are promises: without them the planner's repeated orders are worked from the start.
 """
 
 import sqlalchemy as sa
@@ -61,6 +61,14 @@ LOAD_BALANCERS = sa.Table(
 )
 """Those that exist by the planner's events: their VIPs do not lapse."""
 
+PROPOSALS = sa.Table(
+    "proposals",
+    METADATA,
+    sa.Column("proposal_id", sa.String(255), primary_key=True),
+    sa.Column("load_balancer_id", sa.String(36), nullable=False, index=True),
+)
+"""What other vendors' drivers are asked to create, until it counts or nothing of it is left there."""
+
 PORTS = sa.Table(
     "ports",
     METADATA,
@@ -77,6 +85,25 @@ SETTLEMENTS = sa.Table(
     sa.Column("amphora_id", sa.String(36), primary_key=True),
     sa.Column("revision", sa.BigInteger, nullable=False),
 )
+
+ROUTINGS = sa.Table(
+    "routings",
+    METADATA,
+    sa.Column("appliance_id", sa.String(36), primary_key=True),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("addresses", sa.LargeBinary, nullable=False),
+)
+"""Revision: the newest that the log answers. Addresses: those that VIPs are routed to, promised ones included."""
+
+ROUTED_VIPS = sa.Table(
+    "routed_vips",
+    METADATA,
+    sa.Column("subnet_id", sa.String(36), primary_key=True),
+    sa.Column("address", sa.String(45), primary_key=True),
+    sa.Column("appliance_id", sa.String(36), nullable=False, index=True),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
+"""VIPs that a route may lead to: they are given back only when none does."""
 
 ORDERS = sa.Table(
     "orders",

@@ -41,7 +41,6 @@ def upgrade() -> None:
         sa.Column("state", sa.String(16), nullable=False, index=True),
         sa.Column("project_id", sa.String(36), nullable=False),
         sa.Column("body", sa.LargeBinary),
-        sa.Column("additional", sa.LargeBinary),
         sa.Column("asked_at_epoch_s", sa.Float, nullable=False),
     )
     op.create_table("load_balancers", sa.Column("load_balancer_id", sa.String(36), primary_key=True))
