@@ -1,6 +1,6 @@
 """What is asked of the planner: which aggregate decides, and what the decision looks at besides that aggregate."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,25 +9,33 @@ from typing import TypedDict
 from msgspec.structs import replace
 
 from actium_planner.decide_and_append import Shell
-from actium_planner.deciders import catalogue, load_balancer, project
+from actium_planner.deciders import appliance, catalogue, load_balancer, project
+from actium_planner.deciders.appliance import ApplianceState, Context
 from actium_planner.deciders.catalogue import InUse
 from actium_planner.deciders.load_balancer import LoadBalancerState
+from actium_planner.network_facts import NetworkFacts
+from actium_planner.placing import Placing
+from actium_planner.pools import Pools
+from actium_planner.rollouts import Rollouts
 from actium_planner.states import STREAM, States
+from actium_planner.validation import new_load_balancer
 from actium_shared.bus import Question
 from actium_shared.codec import CODEC
 from actium_shared.commands.planner import (
+    ApplianceCommand,
     CatalogueCommand,
     CreateLoadBalancer,
     LoadBalancerCommand,
     ProjectCommand,
     Propose,
+    RolloutCommand,
 )
 from actium_shared.errors import PermanentError
 from actium_shared.events.catalogue import CATALOGUE_ID
 from actium_shared.events.load_balancer import LoadBalancerEvent
 from actium_shared.ids import ProjectId
 from actium_shared.message import CommandCause, Position, Rejected
-from actium_shared.provider_options import PROVIDERS
+from actium_shared.provider_options import PROVIDERS, is_ours
 from actium_shared.quotas import RESOURCES, UNLIMITED
 from actium_shared.wishes import LoadBalancer
 
@@ -48,8 +56,21 @@ class Site:
 class Asks:
     """Has the right aggregate decide on each wish."""
 
-    def __init__(self, states: States, shell: Shell, site: Site) -> None:
+    def __init__(
+        self,
+        states: States,
+        shell: Shell,
+        site: Site,
+        *,
+        facts: NetworkFacts,
+        placing: Placing,
+        pools: Pools,
+        rollouts: Rollouts,
+        context: Callable[[ApplianceState, datetime], Context],
+    ) -> None:
         self._states, self._shell, self._site = states, shell, site
+        self._facts, self._placing, self._pools, self._rollouts = facts, placing, pools, rollouts
+        self._context = context
         self._choosing: list[LoadBalancer] = []
 
     async def decide(self, question: Question) -> Position | Rejected:
@@ -62,12 +83,21 @@ class Asks:
         """
         match question.command:
             case CreateLoadBalancer(load_balancer=balancer) as command:
+                refusal = await self._refuse_new(command)
+                if refusal is not None:
+                    return refusal
                 async with self._chosen(balancer):
                     return await self._load_balancer(command, question)
             case Propose() as command:
                 return await self._proposal(command, question)
             case LoadBalancerCommand() as command:
                 return await self._load_balancer(command, question)
+            case ApplianceCommand() as command if self._pools.is_pool(command.appliance_id):
+                return await self._pools.decide(command, **_asked(question))
+            case ApplianceCommand() as command:
+                return await self._appliance(command, question)
+            case RolloutCommand() as command:
+                return await self._rollouts.decide(command, **_asked(question))
             case ProjectCommand() as command:
                 return await self._project(command, question)
             case CatalogueCommand() as command:
@@ -81,6 +111,17 @@ class Asks:
             async with self._chosen(wish.load_balancer):
                 return await self._load_balancer(command, question)
         return await self._load_balancer(command, question)
+
+    async def _refuse_new(self, command: CreateLoadBalancer) -> Rejected | None:
+        """Give the refusal where what is to be created could be no load balancer of ours; one that is there is not asked."""
+        state, provider = self._states.load_balancers.state(command.load_balancer_id), command.load_balancer.provider
+        known = state.load_balancer is not None or state.deleted
+        if known or (provider and not is_ours(provider)):
+            return None
+        if new_load_balancer.refuse(command.load_balancer, self._facts.reservation(command.load_balancer_id)) is None:
+            return None
+        reserved = await self._facts.look_up(command.load_balancer_id)  # the ask may have overtaken the feed
+        return new_load_balancer.refuse(command.load_balancer, reserved)
 
     async def _project(self, command: ProjectCommand, question: Question) -> Position | Rejected:
         return await self._shell.decide(
@@ -99,21 +140,31 @@ class Asks:
             **_asked(question),
         )
 
-    async def _load_balancer(self, command: LoadBalancerCommand, question: Question) -> Position | Rejected:
+    async def _appliance(self, command: ApplianceCommand, question: Question) -> Position | Rejected:
         return await self._shell.decide(
-            self._states.load_balancers,
-            command.load_balancer_id,
-            lambda state, now: self._decide(command, state, now),
-            reads=lambda state: self._reads(command, state),
+            self._states.appliances,
+            command.appliance_id,
+            lambda state, now: appliance.decide(command, state, self._context(state, now)),
+            reads=lambda _state: {STREAM: self._states.load_balancers.newest},
             **_asked(question),
         )
+
+    async def _load_balancer(self, command: LoadBalancerCommand, question: Question) -> Position | Rejected:
+        async with self._placing.turn(command, self._states.load_balancers.state(command.load_balancer_id)):
+            return await self._shell.decide(
+                self._states.load_balancers,
+                command.load_balancer_id,
+                lambda state, now: self._decide(command, state, now),
+                reads=lambda state: self._reads(command, state),
+                **_asked(question),
+            )
 
     def _decide(self, command: LoadBalancerCommand, state: LoadBalancerState, now: datetime) -> Decision:
         furnished = self._furnished(command, state)
         if isinstance(furnished, Rejected):
             return furnished
         decision = load_balancer.decide(furnished, state, now, strict=self._site.strict_immutability)
-        return self._within_quota(command, state, decision, now)
+        return self._within_quota(command, state, self._placing.judged(state, decision), now)
 
     def _furnished(self, command: LoadBalancerCommand, state: LoadBalancerState) -> LoadBalancerCommand | Rejected:
         """Give the wish with what a new load balancer takes from the catalogue."""
@@ -165,7 +216,7 @@ class Asks:
         if balancer.flavor_id is None and balancer.availability_zone is None:
             yield
             return
-        async with self._states.catalogue.lock:
+        async with self._states.catalogues.locked(CATALOGUE_ID):
             self._choosing.append(balancer)
         try:
             yield

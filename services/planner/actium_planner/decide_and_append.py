@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from actium_planner.states import STREAM, Aggregates, Held
+from actium_planner.states import STREAM, Aggregates, Answered, Held, digest
 from actium_shared.clock import Clock
 from actium_shared.envelope import CALLERS_ID, Envelope
 from actium_shared.errors import VersionConflictError
 from actium_shared.event_store import EventStore, commit_envelope
 from actium_shared.ids import Ids
-from actium_shared.message import Cause, Commit, Event, EventCause, Position, Rejected
+from actium_shared.message import Cause, Commit, Event, EventCause, Position, Reason, Rejected
 from actium_shared.telemetry import correlation_id, traceparent
 
 log = logging.getLogger(__name__)
@@ -52,12 +52,11 @@ class Shell:
             VersionConflictError: others were faster too many times.
             RetryableError: the log does not answer; the outcome is unknown.
         """
-        held = aggregates.get(aggregate_id)
-        named = _commit_of(causation_id, held)
-        async with held.lock:
+        async with aggregates.locked(aggregate_id) as held:
+            named = _commit_of(causation_id, held)
             for _ in range(MAX_RACES):
                 if named in held.answered:
-                    return Position(STREAM, held.answered[named])
+                    return _answer_again(held.answered[named], cause)
                 if isinstance(cause, EventCause) and held.knows(cause.position):
                     return Position(STREAM, held.sequence)
                 now = self.clock.now()
@@ -66,7 +65,6 @@ class Shell:
                     log.info(
                         "refused", extra={"aggregate": held.subject, "reason": events.reason, "detail": events.detail}
                     )
-                    aggregates.drop_if_empty(aggregate_id)
                     return events
                 if not events:
                     return Position(STREAM, held.sequence)
@@ -103,6 +101,13 @@ class Shell:
             STREAM, after=held.sequence, subjects=(held.subject,), timeout_s=CATCH_UP_S
         ):
             aggregates.absorb(aggregate_id, recorded.commit, recorded.position)
+
+
+def _answer_again(answered: Answered, cause: Cause) -> Position | Rejected:
+    if answered.digest == digest(cause):
+        return Position(STREAM, answered.sequence)
+    detail = "The command's id is that of another command, which was accepted before: each needs an id of its own."
+    return Rejected(reason=Reason.CONFLICT, detail=detail, field="id")
 
 
 def _commit_of(command_id: str | None, held: Held[Any]) -> str | None:

@@ -4,15 +4,19 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
+from actium_planner.amphora_facts import AmphoraFacts
 from actium_planner.asks import Asks, Site
 from actium_planner.decide_and_append import Shell
 from actium_planner.deciders import appliance, load_balancer
-from actium_planner.deciders.appliance import ApplianceState, Context, Limits, Wishes
+from actium_planner.deciders.appliance import ApplianceState, Context, Limits, Wishes, admission
 from actium_planner.deciders.load_balancer import LoadBalancerState
-from actium_planner.placement import place
+from actium_planner.network_facts import NetworkFacts
+from actium_planner.placing import Placing
 from actium_planner.planning import Planning, Target
 from actium_planner.plans import appliance as appliance_plans
 from actium_planner.plans import load_balancer as load_balancer_plans
+from actium_planner.pools import SPARES, Pools, because
+from actium_planner.rollouts import ROLLOUT, Rollouts, named
 from actium_planner.states import STREAM, States
 from actium_shared.bus import Question
 from actium_shared.errors import RetryableError
@@ -20,39 +24,63 @@ from actium_shared.event_store import Recorded
 from actium_shared.events.amphora import (
     AmphoraBooted,
     AmphoraBootFailed,
+    AmphoraCertificateRenewed,
     AmphoraConfigurationRefused,
     AmphoraConfigured,
     AmphoraDeleted,
     AmphoraEvent,
+    AmphoraFenced,
 )
-from actium_shared.events.appliance import ApplianceEvent, BundleApplied, BundleCut, BundleFailed, LoadBalancerReleased
-from actium_shared.events.load_balancer import LoadBalancerEvent
-from actium_shared.events.network import PortFailed, PortsSettled, VipReleased
-from actium_shared.ids import ApplianceId, LoadBalancerId
-from actium_shared.message import (
-    Accepted,
-    ClockCause,
-    Event,
-    EventCause,
-    Rejected,
-    Reply,
+from actium_shared.events.appliance import (
+    ApplianceEvent,
+    BundleApplied,
+    BundleCut,
+    BundleFailed,
+    ExchangeFailed,
+    LoadBalancerReleased,
+    SpareSought,
 )
+from actium_shared.events.health import AmphoraLost, AmphoraRoleChanged
+from actium_shared.events.load_balancer import LoadBalancerCreated, LoadBalancerEvent, RoundFailed
+from actium_shared.events.network import (
+    NetworkDiscovered,
+    NetworkVanished,
+    PortFailed,
+    PortsSettled,
+    RoutesFailed,
+    RoutesSettled,
+    VipReleased,
+    VipReserved,
+)
+from actium_shared.events.spares import HandedOutSpareLost, SpareDenied, SpareHandedOut
+from actium_shared.ids import ApplianceId, LoadBalancerId, RolloutId, SparesId
+from actium_shared.message import Accepted, ClockCause, Event, Rejected, Reply
 from actium_shared.telemetry import correlation_id, span
 
 log = logging.getLogger(__name__)
 
 LOAD_BALANCER = "loadbalancer"
 APPLIANCE = "appliance"
+CATALOGUE = "catalogue"
 
 READS = (
     AmphoraBooted,
     AmphoraBootFailed,
+    AmphoraCertificateRenewed,
     AmphoraConfigured,
     AmphoraConfigurationRefused,
+    AmphoraFenced,
     AmphoraDeleted,
+    AmphoraLost,
+    AmphoraRoleChanged,
+    NetworkDiscovered,
+    NetworkVanished,
     PortFailed,
     PortsSettled,
+    RoutesFailed,
+    RoutesSettled,
     VipReleased,
+    VipReserved,
 )
 """The foreign events that decisions are made on; a test proves that they exist and fit."""
 
@@ -68,11 +96,26 @@ class Planner:
         *,
         limits: Limits,
         caught_up: Callable[[], Awaitable[None]],
+        facts: NetworkFacts,
+        machines: AmphoraFacts,
         site: Site | None = None,
     ) -> None:
         self._states, self._shell, self._planning = states, shell, planning
-        self._limits, self._caught_up = limits, caught_up
-        self._asks = Asks(states, shell, site or Site())
+        self._limits, self._caught_up, self._facts = limits, caught_up, facts
+        self._placing = Placing(states, facts)
+        self._pools = Pools(states, shell, planning, limits)
+        self._machines = machines
+        self._rollouts = Rollouts(states, shell, planning, limits=limits, facts=machines)
+        self._asks = Asks(
+            states,
+            shell,
+            site or Site(),
+            facts=facts,
+            placing=self._placing,
+            pools=self._pools,
+            rollouts=self._rollouts,
+            context=self._context,
+        )
 
     # -- asks
 
@@ -95,11 +138,22 @@ class Planner:
             await self._load_balancer_changed(LoadBalancerId(recorded.aggregate_id), recorded)
         elif recorded.aggregate == APPLIANCE:
             await self._appliance_changed(ApplianceId(recorded.aggregate_id), recorded)
+        elif recorded.aggregate == SPARES:
+            await self._pool_changed(SparesId(recorded.aggregate_id), recorded)
+        elif recorded.aggregate == CATALOGUE:
+            await self._pools.catalogue_changed(recorded)
+        elif recorded.aggregate == ROLLOUT:
+            await self._rollout_changed(RolloutId(recorded.aggregate_id), recorded)
 
     async def foreign(self, recorded: Recorded) -> None:
-        """Have appliances and load balancers follow what compute and the network tell."""
-        for appliance_id in sorted(_appliances(recorded.commit.events)):
-            await self._follow_appliance(appliance_id, recorded)
+        """Have appliances, pools of spares and load balancers follow what compute, the network and health tell."""
+        self._facts.absorb(recorded)
+        self._machines.absorb(recorded)
+        for appliance_id in sorted(self._concerned(recorded.commit.events)):
+            if self._pools.is_pool(appliance_id):
+                await self._pools.follow(SparesId(appliance_id), recorded)
+            else:
+                await self._follow_appliance(appliance_id, recorded)
         for event in recorded.commit.events:
             if isinstance(event, VipReleased):
                 await self._follow_load_balancer(event.load_balancer_id, recorded)
@@ -107,19 +161,63 @@ class Planner:
     async def _load_balancer_changed(self, lb_id: LoadBalancerId, recorded: Recorded) -> None:
         held = self._states.load_balancers.get(lb_id)
         if held.state.is_ours and not held.state.deleted and not held.state.withdrawn:
-            await self._follow_appliance(held.state.appliance_id or place(lb_id), recorded, admits=lb_id)
+            await self._have_carried(lb_id, held.state, recorded)
+        if any(isinstance(event, LoadBalancerCreated) for event in recorded.commit.events):
+            await self._pools.needed_by(held.state, recorded)
+            self._facts.created(lb_id)
         await self._planning.carry_out((LOAD_BALANCER, lb_id), load_balancer_plans.plan(held.state))
+
+    async def _have_carried(self, lb_id: LoadBalancerId, state: LoadBalancerState, recorded: Recorded) -> None:
+        """Have its appliance follow its wish; while it has none, ask one after the other for a place."""
+        for appliance_id in self._placing.candidates(lb_id, state):
+            await self._follow_appliance(appliance_id, recorded, admits=lb_id)
+            if state.deleting or self._states.fleet.carrier(lb_id) is not None:
+                return
+        await self._shell.decide(
+            self._states.load_balancers,
+            lb_id,
+            lambda now_is, _now: self._without_a_place(lb_id, now_is),
+            cause=because(recorded),
+            reads=lambda _state: self._placing.reads(),
+            causation_id=recorded.envelope.id,
+        )
+
+    def _without_a_place(self, lb_id: LoadBalancerId, state: LoadBalancerState) -> Sequence[Event]:
+        if not state.pending or state.deleting:
+            return []
+        reason = self._placing.refusal(state)
+        return [RoundFailed(load_balancer_id=lb_id, generation=state.generation, reason=reason)]
 
     async def _appliance_changed(self, appliance_id: ApplianceId, recorded: Recorded) -> None:
         for lb_id in sorted(_named(recorded.commit.events)):
             await self._follow_load_balancer(lb_id, recorded)
+        for event in recorded.commit.events:
+            if isinstance(event, SpareSought):
+                await self._pools.follow(event.spares_id, recorded)
         await self._plan_appliance(appliance_id)
+        await self._rollouts.fleet_changed(appliance_id, recorded)
+
+    async def _pool_changed(self, spares_id: SparesId, recorded: Recorded) -> None:
+        told = (SpareHandedOut, SpareDenied, HandedOutSpareLost)
+        answers = [event for event in recorded.commit.events if isinstance(event, told)]
+        for appliance_id in sorted({event.appliance_id for event in answers}):
+            await self._follow_appliance(appliance_id, recorded)
+        await self._pools.plan(spares_id)
+        await self._rollouts.fleet_changed(ApplianceId(spares_id), recorded)
+
+    async def _rollout_changed(self, rollout_id: RolloutId, recorded: Recorded) -> None:
+        for appliance_id in sorted(named(recorded.commit.events)):
+            if self._pools.is_pool(appliance_id):
+                await self._pools.follow(SparesId(appliance_id), recorded)
+            else:
+                await self._follow_appliance(appliance_id, recorded)
+        await self._rollouts.changed(rollout_id, recorded)
 
     async def _follow_appliance(
         self, appliance_id: ApplianceId, recorded: Recorded, *, admits: LoadBalancerId | None = None
     ) -> None:
         def decision(state: ApplianceState, now: datetime) -> Sequence[Event]:
-            if admits is not None and state.id is None:
+            if admits is not None and admits not in state.load_balancers:
                 return self._admit(appliance_id, state, admits, now)
             happened: list[ApplianceEvent] = []
             for event in recorded.commit.events:
@@ -130,7 +228,7 @@ class Planner:
             self._states.appliances,
             appliance_id,
             decision,
-            cause=_because(recorded),
+            cause=because(recorded),
             reads=lambda state: self._reads(state, admits),
             causation_id=recorded.envelope.id,
         )
@@ -141,7 +239,8 @@ class Planner:
         wish = self._states.load_balancers.get(lb_id).state
         if wish.load_balancer is None:
             return []
-        return appliance.admit(appliance_id, state, wish, self._context(state, now, lb_id))
+        misfit = self._placing.why_not(state, wish)
+        return admission.admit(appliance_id, state, wish, self._context(state, now, lb_id), misfit=misfit)
 
     async def _follow_load_balancer(self, lb_id: LoadBalancerId, recorded: Recorded) -> None:
         def decision(state: LoadBalancerState, _now: datetime) -> Sequence[Event]:
@@ -154,7 +253,7 @@ class Planner:
             self._states.load_balancers,
             lb_id,
             decision,
-            cause=_because(recorded),
+            cause=because(recorded),
             causation_id=recorded.envelope.id,
         )
 
@@ -170,13 +269,17 @@ class Planner:
         kind, aggregate_id = target
         if kind == APPLIANCE:
             await self._lapse_appliance(ApplianceId(aggregate_id))
+        elif kind == SPARES:
+            await self._pools.lapse(SparesId(aggregate_id))
+        elif kind == ROLLOUT:
+            await self._rollouts.lapse(RolloutId(aggregate_id))
         else:
             await self._lapse_load_balancer(LoadBalancerId(aggregate_id))
 
     async def _lapse_appliance(self, appliance_id: ApplianceId) -> None:
         held = self._states.appliances.get(appliance_id)
         wishes = self._wishes(held.state)
-        over = min(appliance.deadlines(held.state, wishes), default=None)
+        over = min(appliance.deadlines(held.state, wishes, self._limits), default=None)
         if over is not None:
             await self._shell.decide(
                 self._states.appliances,
@@ -209,11 +312,14 @@ class Planner:
             RetryableError: not all orders could be sent.
         """
         self._planning.forget_sent()
+        await self._pools.settings_changed(self._shell.clock.now())
+        await self._pools.plan_all(self._plan_one)
         for appliance_id, _ in self._states.appliances:
             await self._plan_one(appliance_id, self._plan_appliance(ApplianceId(appliance_id)))
         for lb_id, held in self._states.load_balancers:
             carried = self._planning.carry_out((LOAD_BALANCER, lb_id), load_balancer_plans.plan(held.state))
             await self._plan_one(lb_id, carried)
+        await self._rollouts.plan_all(self._plan_one)
 
     async def _plan_one(self, aggregate_id: str, planned: Awaitable[None]) -> None:
         try:
@@ -230,29 +336,36 @@ class Planner:
         return {lb_id: self._states.load_balancers.get(lb_id).state for lb_id in (*state.load_balancers, *more)}
 
     def _context(self, state: ApplianceState, now: datetime, *more: LoadBalancerId) -> Context:
-        return Context(wishes=self._wishes(state, *more), now=now, limits=self._limits)
+        return Context(
+            wishes=self._wishes(state, *more),
+            now=now,
+            limits=self._limits,
+            spares=lambda pool, avoid, image: self._states.spares.state(pool).ready(avoid, image),
+            shunned_hosts=self._placing.avoid((*state.load_balancers, *more)),
+        )
 
     def _reads(self, state: ApplianceState, admits: LoadBalancerId | None = None) -> Mapping[str, int]:
         """Give how far the log contains the wishes that a decision on the appliance looks at."""
-        looked_at = [*state.load_balancers, *([admits] if admits else [])]
+        if admits is not None:
+            return self._placing.reads()
+        looked_at = state.load_balancers
         return {STREAM: max((self._states.load_balancers.get(lb_id).sequence for lb_id in looked_at), default=0)}
 
-
-def _because(recorded: Recorded) -> EventCause:
-    types = tuple(event.TYPE for event in recorded.commit.events)
-    return EventCause(position=recorded.position, event_types=types)
-
-
-def _appliances(events: Sequence[Event]) -> set[ApplianceId]:
-    """Give the appliances that foreign events tell something."""
-    return {event.appliance_id for event in events if isinstance(event, AmphoraEvent | PortFailed | PortsSettled)}
+    def _concerned(self, events: Sequence[Event]) -> set[ApplianceId]:
+        """Give the appliances, or pools, that foreign events tell something: whoever has the amphora now."""
+        routed = {event.appliance_id for event in events if isinstance(event, RoutesSettled | RoutesFailed)}
+        return routed | {
+            self._states.fleet.appliance_of(event.amphora_id) or event.appliance_id
+            for event in events
+            if isinstance(event, AmphoraEvent | AmphoraLost | AmphoraRoleChanged | PortFailed | PortsSettled)
+        }
 
 
 def _named(events: Sequence[Event]) -> set[LoadBalancerId]:
     """Give the load balancers that an appliance's events tell something."""
     named: set[LoadBalancerId] = set()
     for event in events:
-        if isinstance(event, BundleCut | BundleApplied | BundleFailed):
+        if isinstance(event, BundleCut | BundleApplied | BundleFailed | ExchangeFailed):
             named |= set(event.holds)
         elif isinstance(event, LoadBalancerReleased):
             named.add(event.load_balancer_id)

@@ -3,11 +3,13 @@
 import asyncio
 import logging
 
+from actium_planner.amphora_facts import AmphoraFacts
 from actium_planner.asks import Site
 from actium_planner.decide_and_append import Shell
 from actium_planner.deciders.appliance import Limits
 from actium_planner.feed_positions import FeedPositions
 from actium_planner.handlers import Planner
+from actium_planner.network_facts import NetworkFacts
 from actium_planner.planning import Planning
 from actium_planner.settings import PlannerSettings
 from actium_planner.states import States
@@ -30,12 +32,24 @@ async def main(settings: PlannerSettings) -> None:
         store = JetStreamEventStore(bus, clock=clock)
         states = States()
         await states.load(store)
+        facts = NetworkFacts(store)
+        await facts.load()
+        machines = AmphoraFacts(store)
+        await machines.load()
         feeds = {owner: streams.events_of(owner) for owner in streams.FEEDS["planner"]}
         positions = FeedPositions(bus, clock, tuple(feeds.values()))
         await positions.load()
         planning = Planning(bus, clock)
         limits = Limits(
-            boot_s=settings.boot_s, bundle_s=settings.bundle_s, retry_s=settings.retry_s, image_tag=settings.image_tag
+            boot_s=settings.boot_s,
+            bundle_s=settings.bundle_s,
+            retry_s=settings.retry_s,
+            yield_s=settings.yield_s,
+            split_s=settings.split_s,
+            image_tag=settings.image_tag,
+            topology=settings.topology(),
+            advert_interval_ms=settings.vrrp_advertisement_interval_ms,
+            spare_pool_size=settings.pool_size(),
         )
         shell = Shell(store, clock, RandomIds())
         planner = Planner(
@@ -44,6 +58,8 @@ async def main(settings: PlannerSettings) -> None:
             planning,
             limits=limits,
             caught_up=positions.caught_up,
+            facts=facts,
+            machines=machines,
             site=Site(
                 quota=settings.site_quota(),
                 strict_immutability=settings.strict_immutability,

@@ -117,9 +117,11 @@ class Planning:
         if sent_at is not None and self._clock.monotonic() - sent_at < RESEND_S:
             return
         await self._orders.send_order(order)
+        self._sent.pop(order.order_id, None)  # the oldest stand first
         self._sent[order.order_id] = self._clock.monotonic()
         log.info("ordered", extra={"order": order.order_id})
 
     def _forget_old(self) -> None:
         limit = self._clock.monotonic() - RESEND_S
-        self._sent = {order_id: sent_at for order_id, sent_at in self._sent.items() if sent_at >= limit}
+        while self._sent and self._sent[oldest := next(iter(self._sent))] < limit:
+            del self._sent[oldest]

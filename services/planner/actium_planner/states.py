@@ -1,17 +1,23 @@
 """The aggregates' states in memory, kept up with the log: what this process appends, and what others did."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Generic, TypeVar
 
-from actium_planner.deciders import appliance, catalogue, load_balancer, project
+import msgspec
+
+from actium_planner.deciders import appliance, catalogue, load_balancer, project, rollout, spares
+from actium_planner.fleet import Fleet
 from actium_planner.usage import Usage
 from actium_shared import streams
 from actium_shared.envelope import CALLERS_ID
 from actium_shared.event_store import EventStore, Recorded
 from actium_shared.events.catalogue import CATALOGUE_ID
-from actium_shared.message import Commit, EventCause, Position
+from actium_shared.ids import ApplianceId, LoadBalancerId, RolloutId
+from actium_shared.message import Cause, CommandCause, Commit, EventCause, Position
 
 S = TypeVar("S")
 
@@ -21,21 +27,38 @@ ANSWERED_MOST = 1000
 """Per aggregate. Who repeats a command after so many others on the same thing has it decided anew."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Where a named command's outcome stands, and which command it was: a name is for one command only."""
+
+    sequence: int
+    digest: bytes
+
+
+def digest(cause: Cause) -> bytes:
+    """Give what tells a command from others, whatever the order in which its parts were sent; nothing for other causes."""
+    if not isinstance(cause, CommandCause):
+        return b""
+    body = msgspec.msgpack.encode(cause.command, order="deterministic")
+    return sha256(cause.command.TYPE.encode() + b"\0" + body).digest()
+
+
 @dataclass(slots=True)
 class Held(Generic[S]):
     """
     One aggregate's state with its last sequence, and the lock of whoever decides on it.
 
     `followed` says how far it has reacted to each stream, so that an event delivered again is not reacted to again.
-    `answered` holds the newest commands that their callers have named, with the positions of what they brought.
+    `answered` holds the newest commands that their callers have named, with what they brought.
     """
 
     subject: str
     state: S
     sequence: int = 0
     followed: dict[str, int] = field(default_factory=dict)
-    answered: dict[str | None, int] = field(default_factory=dict)
+    answered: dict[str | None, Answered] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    users: int = 0
 
     def knows(self, position: Position) -> bool:
         """Say whether a commit at `position` has been reacted to."""
@@ -71,11 +94,22 @@ class Aggregates(Generic[S]):
         held = self._held.get(aggregate_id)
         return self._empty if held is None else held.state
 
-    def drop_if_empty(self, aggregate_id: str) -> None:
-        """Forget an aggregate that was asked for and does not exist."""
-        held = self._held.get(aggregate_id)
-        if held is not None and held.sequence == 0:
-            del self._held[aggregate_id]
+    @asynccontextmanager
+    async def locked(self, aggregate_id: str) -> AsyncIterator[Held[S]]:
+        """
+        Give the aggregate, for one to decide on at a time; one that does not exist is forgotten behind the last of them.
+
+        Not before: all have to wait for the same lock.
+        """
+        held = self.get(aggregate_id)
+        held.users += 1
+        try:
+            async with held.lock:
+                yield held
+        finally:
+            held.users -= 1
+            if not held.users and not held.sequence and self._held.get(aggregate_id) is held:
+                del self._held[aggregate_id]
 
     def __iter__(self) -> Iterator[tuple[str, Held[S]]]:
         return iter(list(self._held.items()))
@@ -91,7 +125,7 @@ class Aggregates(Generic[S]):
         if self._changed is not None:
             self._changed(aggregate_id, held.state)
         if commit.id.startswith(CALLERS_ID):
-            held.answered[commit.id] = position.sequence
+            held.answered[commit.id] = Answered(position.sequence, digest(commit.cause))
             if len(held.answered) > ANSWERED_MOST:
                 del held.answered[next(iter(held.answered))]
         if isinstance(commit.cause, EventCause):
@@ -104,16 +138,43 @@ class States:
 
     def __init__(self) -> None:
         self.usage = Usage()
+        self.fleet = Fleet()
         self.load_balancers = Aggregates(
-            "loadbalancer", load_balancer.LoadBalancerState(), load_balancer.fold, changed=self.usage.changed
+            "loadbalancer", load_balancer.LoadBalancerState(), load_balancer.fold, changed=self._load_balancer_changed
         )
-        self.appliances = Aggregates("appliance", appliance.ApplianceState(), appliance.fold)
+        self.appliances = Aggregates(
+            "appliance", appliance.ApplianceState(), appliance.fold, changed=self._appliance_changed
+        )
+        self.spares = Aggregates("spares", spares.SparesState(), spares.fold)
         self.projects = Aggregates("project", project.ProjectState(), project.fold)
         self.catalogues = Aggregates("catalogue", catalogue.CatalogueState(), catalogue.fold)
+        self.active_rollouts: dict[RolloutId, rollout.RolloutState] = {}
+        self.rollouts = Aggregates("rollout", rollout.RolloutState(), rollout.fold, changed=self._rollout_changed)
         self.position = 0
         self._by_kind: dict[str, Aggregates[Any]] = {
-            each.kind: each for each in (self.load_balancers, self.appliances, self.projects, self.catalogues)
+            each.kind: each
+            for each in (
+                self.load_balancers,
+                self.appliances,
+                self.spares,
+                self.projects,
+                self.catalogues,
+                self.rollouts,
+            )
         }
+
+    def _load_balancer_changed(self, aggregate_id: str, state: load_balancer.LoadBalancerState) -> None:
+        self.usage.changed(aggregate_id, state)
+        self.fleet.load_balancer_changed(LoadBalancerId(aggregate_id), state)
+
+    def _appliance_changed(self, aggregate_id: str, state: appliance.ApplianceState) -> None:
+        self.fleet.appliance_changed(ApplianceId(aggregate_id), state)
+
+    def _rollout_changed(self, aggregate_id: str, state: rollout.RolloutState) -> None:
+        if state.is_active:
+            self.active_rollouts[RolloutId(aggregate_id)] = state
+        else:
+            self.active_rollouts.pop(RolloutId(aggregate_id), None)
 
     @property
     def catalogue(self) -> Held[catalogue.CatalogueState]:

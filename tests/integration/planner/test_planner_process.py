@@ -6,19 +6,21 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 import builders as a
-from actium_shared import tasks
+from actium_shared import streams, tasks
 from actium_shared.bus import Bus
 from actium_shared.commands.compute import BootAmphora
 from actium_shared.commands.planner import LoadBalancerCommand
 from actium_shared.errors import RetryableError
-from actium_shared.event_store import JetStreamEventStore
+from actium_shared.event_store import JetStreamEventStore, commit_envelope
+from actium_shared.events.network import VipReserved
 from actium_shared.ids import partition
-from actium_shared.message import Accepted, Reason, Rejected, Reply
+from actium_shared.message import Accepted, Commit, Reason, Rejected, Reply, WorkCause
 from actium_shared.testing.nats_server import NatsServer
 
 
@@ -51,7 +53,24 @@ async def ask(bus: Bus, command: LoadBalancerCommand) -> Reply:
                 await asyncio.sleep(0.05)
 
 
+async def reserve(nats_server: NatsServer) -> None:
+    """Do as the network service does when the API asks it for addresses."""
+    wish = a.load_balancer()
+    reserved = VipReserved(load_balancer_id=wish.id, project_id=wish.project_id, vip=wish.vip)
+    commit = Commit(
+        id=a.an_id("reservation"), events=(reserved,), cause=WorkCause(order_id="test"), decided_at=datetime.now(UTC)
+    )
+    async with nats_server.bus("network") as network:
+        await JetStreamEventStore(network).append(
+            streams.event_subject("network", "vip", wish.id),
+            commit,
+            expected=0,
+            envelope=commit_envelope(commit, source="network", correlation_id="test"),
+        )
+
+
 async def test_a_killed_planner_comes_back_with_what_it_knew(nats_server: NatsServer, tmp_path: Path) -> None:
+    await reserve(nats_server)
     async with nats_server.bus("api") as api, nats_server.bus("compute") as compute:
         async with planner(nats_server, tmp_path) as first:
             assert isinstance(await ask(api, a.create_load_balancer()), Accepted)

@@ -275,10 +275,10 @@ async def test_a_vip_must_be_on_a_network_that_the_zone_allows() -> None:
     assert isinstance(await world.ask(a.create_load_balancer(availability_zone="az1")), Accepted)
 
 
-async def test_a_topology_that_is_not_there_yet_is_refused_in_words() -> None:
+async def test_an_option_that_is_not_there_yet_is_refused_in_words() -> None:
     world = World()
-    pair = profile(flavor_data='{"loadbalancer_topology": "ACTIVE_STANDBY"}')
-    await world.ask(commands.CreateFlavorProfile(flavor_profile=pair))
+    sriov = profile(flavor_data='{"sriov_vip": true}')
+    await world.ask(commands.CreateFlavorProfile(flavor_profile=sriov))
     await world.ask(commands.CreateFlavor(flavor=flavor()))
     answer = await world.ask(a.create_load_balancer(flavor_id=FLAVOR))
     assert refused(answer) is Reason.UNSUPPORTED
@@ -319,3 +319,16 @@ async def test_a_flavor_is_in_use_until_nothing_of_its_load_balancer_exists() ->
     assert refused(await world.ask(delete)) is Reason.CONFLICT
     await world.settle()
     assert isinstance(await world.ask(delete), Accepted)
+
+
+def test_data_that_come_with_a_wish_stand_where_it_names_no_flavor_and_are_checked() -> None:
+    def furnished(**data: Any) -> object:
+        return catalogue.furnish(a.load_balancer(**data), given(*OFFERED))
+
+    kept = furnished(flavor={"amp_image_tag": "v3"}, availability_zone_data={"compute_zone": "rack-9"})
+    assert not isinstance(kept, Rejected)
+    assert (kept.flavor, kept.availability_zone_data) == ({"amp_image_tag": "v3"}, {"compute_zone": "rack-9"})  # type: ignore[attr-defined]
+    named = furnished(flavor_id=FLAVOR, flavor={"amp_image_tag": "v3"})
+    assert named.flavor == {"amp_image_tag": "v2"}  # type: ignore[attr-defined]
+    assert refused(furnished(flavor={"colour": "red"})) is Reason.UNSUPPORTED
+    assert refused(furnished(availability_zone_data={"colour": "red"})) is Reason.UNSUPPORTED

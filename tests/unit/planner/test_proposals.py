@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 import builders as a
 from actium_planner.asks import Site
@@ -182,12 +183,11 @@ async def test_a_proposal_that_nobody_settles_lapses_and_is_undone() -> None:
     at = world()
     await done(at, propose(create()))
     await at.lapse(31.0)
-    proposal = at.load_balancer(a.LB).proposal
-    assert proposal is not None
-    assert proposal.lapsed
+    assert at.load_balancer(a.LB).proposal is None
+    assert list(at.load_balancer(a.LB).lapsed) == ["one"]
     assert refused(await at.ask(settle()), Reason.CONFLICT)
     await done(at, settle(accepted=False, reason="undone"))
-    assert at.load_balancer(a.LB).proposal is None
+    assert not at.load_balancer(a.LB).lapsed
 
 
 async def test_a_lapsed_change_is_shown_as_an_error() -> None:
@@ -242,3 +242,117 @@ async def test_what_a_driver_is_asked_to_create_is_not_created_beside_it() -> No
     await done(at, propose(create()))
     assert refused(await at.ask(a.create_load_balancer()), Reason.IMMUTABLE)
     await done(at, settle())
+
+
+def delete_listener() -> commands.DeleteListener:
+    return commands.DeleteListener(load_balancer_id=a.LB, listener_id=a.LISTENER)
+
+
+LISTENER_ACTIVE = ObjectStatus(kind="listener", id=a.LISTENER, provisioning_status="ACTIVE")
+LISTENER_GONE = ObjectStatus(kind="listener", id=a.LISTENER, provisioning_status="DELETED")
+LB_GONE = ObjectStatus(kind="loadbalancer", id=a.LB, provisioning_status="DELETED")
+
+
+async def with_listener() -> World:
+    at = await served()
+    await carried_out(at, a.create_listener(), "listener")
+    await done(at, say(LISTENER_ACTIVE, LB_ACTIVE))
+    return at
+
+
+async def test_a_driver_may_call_a_child_gone_before_its_deletion_is_settled() -> None:
+    at = await with_listener()
+    await done(at, propose(delete_listener(), "delete"), say(LISTENER_GONE, LB_ACTIVE))
+    assert a.LISTENER in at.load_balancer(a.LB).listeners  # it counts only when the driver's call has returned
+    await done(at, settle("delete"))
+    state = at.load_balancer(a.LB)
+    assert not state.listeners
+    assert not state.reported.leaving
+    assert not state.pending
+    assert refused(await at.ask(propose(delete_listener(), "too late")), Reason.NOT_FOUND)
+
+
+async def test_a_driver_may_call_the_load_balancer_gone_before_its_deletion_is_settled() -> None:
+    at = await served()
+    await done(at, propose(commands.DeleteLoadBalancer(load_balancer_id=a.LB), "delete"), say(LB_GONE))
+    assert not at.load_balancer(a.LB).deleted
+    await done(at, settle("delete"))
+    assert at.load_balancer(a.LB).deleted
+
+
+async def test_the_order_of_what_a_driver_says_meanwhile_is_kept() -> None:
+    at = await served()
+    error = ObjectStatus(kind="loadbalancer", id=a.LB, provisioning_status="ERROR")
+    await done(at, propose(a.create_listener()), say(LB_ACTIVE), say(error), say(LB_ACTIVE), settle())
+    state = at.load_balancer(a.LB)
+    assert (state.pending, state.failed) == (False, 0)
+
+
+async def test_what_a_driver_says_meanwhile_counts_also_when_it_refuses() -> None:
+    at = await with_listener()
+    offline = ObjectStatus(kind="listener", id=a.LISTENER, operating_status="OFFLINE")
+    unheard_of = ObjectStatus(kind="pool", id=a.POOL, provisioning_status="ERROR")
+    await done(at, propose(a.create_pool(), "pool"), say(offline, unheard_of), settle("pool", accepted=False))
+    reported = at.load_balancer(a.LB).reported
+    assert reported.operating[a.LISTENER] == "OFFLINE"
+    assert a.POOL not in reported.provisioning
+
+
+async def test_what_a_driver_said_meanwhile_counts_when_the_proposal_lapses() -> None:
+    at = await with_listener()
+    await done(at, propose(delete_listener(), "delete"), say(LISTENER_GONE, LB_ACTIVE))
+    await at.lapse(31.0)
+    assert not at.load_balancer(a.LB).listeners
+
+
+async def test_after_a_lapse_it_can_be_changed_again_though_nobody_has_undone_anything_yet() -> None:
+    at = await served()
+    await done(at, propose(a.create_listener()))
+    await at.lapse(31.0)
+    await carried_out(at, a.create_pool(), "pool")
+    await done(at, say(LB_ACTIVE))
+    state = at.load_balancer(a.LB)
+    assert (state.failed, state.pending) == (0, False)
+    assert a.POOL in state.pools
+    await done(at, settle("one", accepted=False, reason="undone"), settle("one", accepted=False, reason="undone"))
+    assert not at.load_balancer(a.LB).lapsed
+
+
+async def test_after_a_driver_was_silent_it_can_be_changed_again() -> None:
+    at = await served()
+    await carried_out(at, a.create_listener(), "listener")
+    await at.lapse(3_600.0)
+    assert at.load_balancer(a.LB).failed
+    await carried_out(at, a.create_pool(), "pool")
+    await done(at, say(LB_ACTIVE))
+    assert at.load_balancer(a.LB).failed == 0
+
+
+async def test_a_lapsed_creation_is_not_asked_for_again_before_it_is_undone() -> None:
+    at = world()
+    await done(at, propose(create()))
+    await at.lapse(31.0)
+    assert refused(await at.ask(propose(create(), "two")), Reason.IMMUTABLE)
+    await done(at, settle("one", accepted=False, reason="undone"))
+    await carried_out(at, create(), "three")
+    assert at.load_balancer(a.LB).load_balancer is not None
+
+
+async def test_a_vendors_late_word_about_what_lapsed_changes_nothing() -> None:
+    at = world()
+    await done(at, propose(create()))
+    await at.lapse(31.0)
+    before = at.states.position
+    await done(at, say(LB_ACTIVE))
+    assert at.states.position == before
+
+
+async def test_a_creation_is_proposed_before_its_address_is_made_and_again_with_it() -> None:
+    at = world(quota={**dict.fromkeys(RESOURCES, -1), "loadbalancer": 1})
+    unknown = replace(a.vip(), address="", port_id="", network_id="", subnet_id="")
+    await done(at, propose(create(vip=unknown)))
+    assert refused(await at.ask(settle()), Reason.CONFLICT)
+    await done(at, propose(create()), propose(create()), settle())
+    balancer = at.load_balancer(a.LB).load_balancer
+    assert balancer is not None
+    assert balancer.vip == a.vip()

@@ -1,24 +1,29 @@
 """A planner in a world of memory: its real shell and plans, a log in memory, and machines that do as they are told."""
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from actium_planner.amphora_facts import AmphoraFacts
 from actium_planner.asks import Site
 from actium_planner.decide_and_append import Shell
 from actium_planner.deciders.appliance import ApplianceState, Limits
 from actium_planner.deciders.load_balancer import LoadBalancerState
 from actium_planner.handlers import Planner
+from actium_planner.network_facts import NetworkFacts
 from actium_planner.placement import place
 from actium_planner.planning import Planning
 from actium_planner.states import States
 from actium_shared import streams
 from actium_shared.bus import Question
-from actium_shared.commands.compute import BootAmphora, ConfigureAmphora, DeleteAmphora
-from actium_shared.commands.network import ReleaseVip, SettlePorts
+from actium_shared.commands.compute import BootAmphora, ConfigureAmphora, DeleteAmphora, FenceAmphora
+from actium_shared.commands.network import ReleaseVip, SettlePorts, SettleRoutes
+from actium_shared.commands.planner import CreateLoadBalancer
 from actium_shared.envelope import Envelope
 from actium_shared.event_store import commit_envelope
 from actium_shared.events import amphora as amphorae
 from actium_shared.events import network
+from actium_shared.events.health import AmphoraLost
 from actium_shared.ids import AmphoraId, LoadBalancerId, PortId
 from actium_shared.message import Command, Commit, Event, Order, Reply, WorkCause
 from actium_shared.testing.memory_event_store import MemoryEventStore
@@ -42,6 +47,15 @@ class HandClock:
 
     async def sleep(self, seconds: float) -> None:
         self.time += timedelta(seconds=seconds)
+
+
+class SlowStore(MemoryEventStore):
+    """Lets others have their turn before each append."""
+
+    async def append(self, *words: object, **more: object) -> object:  # type: ignore[override]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return await super().append(*words, **more)  # type: ignore[arg-type]
 
 
 class CountingIds:
@@ -69,8 +83,13 @@ class World:
     done: set[str] = field(default_factory=set)
     configured: dict[str, ConfigureAmphora] = field(default_factory=dict)
     booted: set[str] = field(default_factory=set)
+    hosts: tuple[str, ...] = ("host-1", "host-2", "host-3")
+    machines: dict[str, tuple[str, BootAmphora]] = field(default_factory=dict)
     read: dict[str, int] = field(default_factory=dict)
+    led: dict[str, str] = field(default_factory=dict)
     site: Site = field(default_factory=Site)
+    limits: Limits = field(default_factory=Limits)
+    reserves: bool = True
 
     def __post_init__(self) -> None:
         self.ids = CountingIds()
@@ -80,24 +99,50 @@ class World:
         """Start the planner, or start it again after a crash: what was in memory is gone."""
         self.states = States()
         self.planning = Planning(self, self.clock)
+        self.machines_known = AmphoraFacts(self.store)
         shell = Shell(self.store, self.clock, self.ids)
         self.planner = Planner(
-            self.states, shell, self.planning, limits=Limits(), caught_up=self._caught_up, site=self.site
+            self.states,
+            shell,
+            self.planning,
+            limits=self.limits,
+            caught_up=self._caught_up,
+            facts=NetworkFacts(self.store),
+            machines=self.machines_known,
+            site=self.site,
         )
 
     async def restart(self) -> None:
         self.start()
         await self.states.load(self.store)
+        await self.machines_known.load()
         await self.planner.plan_everything()
 
     async def send_order(self, order: Order) -> None:
         self.orders.append(order)
 
     async def ask(self, command: Command) -> Reply:
+        if isinstance(command, CreateLoadBalancer) and self.reserves:
+            await self.reserve(command)
         envelope = Envelope(
             id=self.ids.new(), type=command.TYPE, version=1, source="t", time=self.clock.now(), correlation_id="c"
         )
         return await self.planner.answer(Question(command=command, envelope=envelope, deadline=1e9))
+
+    async def reserve(self, command: CreateLoadBalancer) -> None:
+        """Have the network service keep the addresses first, as the API does."""
+        wish = command.load_balancer
+        reserved = network.VipReserved(
+            load_balancer_id=command.load_balancer_id,
+            project_id=wish.project_id,
+            vip=wish.vip,
+            additional_vips=wish.additional_vips,
+        )
+        await self.happened("vip", command.load_balancer_id, reserved)
+
+    async def release(self, lb_id: LoadBalancerId) -> None:
+        """Have the network service give up a reservation that nobody came for."""
+        await self.happened("vip", lb_id, network.VipReleased(load_balancer_id=lb_id, reason="lapsed"))
 
     def load_balancer(self, lb_id: LoadBalancerId) -> LoadBalancerState:
         return self.states.load_balancers.get(lb_id).state
@@ -131,7 +176,7 @@ class World:
 
     async def _feed(self) -> bool:
         moved = False
-        for owner in ("planner", "compute", "network"):
+        for owner in streams.FEEDS["planner"]:
             stream = streams.events_of(owner)
             handler = self.planner.own if owner == "planner" else self.planner.foreign
             async for recorded in self.store.read(stream, after=self.read.get(stream, 0)):
@@ -154,9 +199,10 @@ class World:
         match order:
             case BootAmphora() if self.missing_ports & {order.management_port_id, order.vip_port_id}:
                 pass  # compute waits for the ports
-            case BootAmphora() if self.boots:
+            case BootAmphora() if self.boots and (host := self._host(order)):
                 self.booted.add(order.amphora_id)
-                await self._happened("amphora", order.amphora_id, order, _booted(order))
+                self.machines[order.amphora_id] = (host, order)
+                await self._happened("amphora", order.amphora_id, order, _booted(order, host))
             case BootAmphora():
                 failed = amphorae.AmphoraBootFailed(
                     amphora_id=order.amphora_id, appliance_id=order.appliance_id, reason="out of resources: no host"
@@ -168,7 +214,11 @@ class World:
                 pass  # compute waits for the port
             case ConfigureAmphora():
                 await self._happened("amphora", order.amphora_id, order, self._configure(order))
+            case FenceAmphora():
+                fenced = amphorae.AmphoraFenced(amphora_id=order.amphora_id, appliance_id=order.appliance_id)
+                await self._happened("amphora", order.amphora_id, order, fenced)
             case DeleteAmphora():
+                self.machines.pop(order.amphora_id, None)
                 gone = amphorae.AmphoraDeleted(amphora_id=order.amphora_id, appliance_id=order.appliance_id)
                 self.configured.pop(order.amphora_id, None)
                 await self._happened("amphora", order.amphora_id, order, gone)
@@ -191,9 +241,41 @@ class World:
                     amphora_id=order.amphora_id, appliance_id=order.appliance_id, revision=order.revision
                 )
                 await self._happened("port", order.amphora_id, order, settled)
+            case SettleRoutes():
+                await self._happened("route", order.appliance_id, order, self._route(order))
             case ReleaseVip():
                 released = network.VipReleased(load_balancer_id=order.load_balancer_id, reason="deleted")
                 await self._happened("vip", order.load_balancer_id, order, released)
+
+    def _route(self, order: SettleRoutes) -> Event:
+        self.led = {vip: via for vip, via in self.led.items() if via != order.appliance_id}
+        self.led |= {vip.address: order.appliance_id for vip in order.vips}
+        addresses = [
+            network.RoutingAddress(
+                address="203.0.113.77",
+                prefix_length=24,
+                port_id=PortId("routing"),
+                subnet_id=vip.subnet_id,
+                network_id=vip.network_id,
+            )
+            for vip in order.vips[:1]
+        ]
+        return network.RoutesSettled(
+            appliance_id=order.appliance_id,
+            revision=order.revision,
+            vips=order.vips,
+            routing_addresses=tuple(addresses),
+        )
+
+    def _host(self, order: BootAmphora) -> str | None:
+        """Give the host that it goes to, as compute would: what is hard holds, what is soft if it can."""
+        others = list(self.machines.values())
+        grouped = {host for host, other in others if order.group and other.group == order.group}
+        allowed = [host for host in self.hosts if host not in {*order.avoid_hosts, *grouped}]
+        spread = {host for host, other in others if order.spread and other.spread == order.spread}
+        better = [host for host in allowed if host not in {*order.prefer_not_hosts, *spread}]
+        load = [host for host, _ in others]
+        return min(better or allowed, key=load.count, default=None)
 
     def _configure(self, order: ConfigureAmphora) -> Event:
         if not self.accepts:
@@ -226,27 +308,41 @@ class World:
         self.booted.discard(amphora_id)
         await self._happened("amphora", amphora_id, order, failed)
 
+    async def lost(self, amphora_id: str) -> None:
+        """Have health judge an amphora lost; it is told under the id that its order to boot had."""
+        order = self.machines.pop(amphora_id)[1]
+        self.booted.discard(amphora_id)
+        lost = AmphoraLost(
+            amphora_id=order.amphora_id,
+            appliance_id=order.appliance_id,
+            last_heard_at=self.clock.now(),
+            reason="silent for 3 s",
+        )
+        await self.happened("liveness", amphora_id, lost)
+
     async def _happened(self, kind: str, target: str, order: Order, event: Event) -> None:
-        owner = "compute" if kind == "amphora" else "network"
+        await self.happened(kind, target, event, order_id=order.order_id)
+
+    async def happened(self, kind: str, target: str, event: Event, *, order_id: str = "") -> None:
+        """Have another service put an event on the log."""
+        owner = next(owner for owner, kinds in streams.EVENT_OWNERS.items() if kind in kinds)
         subject = streams.event_subject(owner, kind, target)
         commit = Commit(
-            id=self.ids.new(),
-            events=(event,),
-            cause=WorkCause(order_id=order.order_id),
-            decided_at=self.clock.now(),
+            id=self.ids.new(), events=(event,), cause=WorkCause(order_id=order_id), decided_at=self.clock.now()
         )
         last = [item async for item in self.store.read(streams.events_of(owner), after=0, subjects=(subject,))]
         expected = last[-1].position.sequence if last else 0
         envelope = commit_envelope(commit, source=owner, correlation_id="c")
-        await self.store.append(subject, commit, expected=expected, envelope=envelope)
+        # Whatever a test does to the planner's appends, others' are well.
+        await MemoryEventStore.append(self.store, subject, commit, expected=expected, envelope=envelope)
 
 
-def _booted(order: BootAmphora) -> amphorae.AmphoraBooted:
+def _booted(order: BootAmphora, host: str) -> amphorae.AmphoraBooted:
     return amphorae.AmphoraBooted(
         amphora_id=order.amphora_id,
         appliance_id=order.appliance_id,
         compute_id="c",
-        host="host-1",
+        host=host,
         image_tag=order.image_tag,
         management_address="10.250.1.1",
         heartbeat_key_version=1,

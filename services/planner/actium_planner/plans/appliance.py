@@ -1,11 +1,10 @@
-"""What is still to do for an appliance: ports, machines and configurations of its amphorae."""
+"""What is still to do for an appliance: ports, machines, configurations and fences of its amphorae."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
 from actium_planner.deciders.appliance import (
-    FINAL_REVISION,
     AmphoraState,
     ApplianceState,
     Limits,
@@ -15,13 +14,13 @@ from actium_planner.deciders.appliance import (
     deadlines,
 )
 from actium_planner.plans import Plan
-from actium_shared.commands.compute import BootAmphora, ConfigureAmphora, DeleteAmphora
-from actium_shared.commands.network import PortWish, SettlePorts
+from actium_shared.commands.compute import BootAmphora, ConfigureAmphora, DeleteAmphora, FenceAmphora, Peer
+from actium_shared.commands.network import FINAL_REVISION, PortWish, SettlePorts, SettleRoutes
 from actium_shared.ids import ApplianceId, SubnetId
 from actium_shared.message import Order
 from actium_shared.wishes import LoadBalancerWish
 
-FIRST_EPOCH = 1
+DEFAULT_DRIVER = "haproxy"
 
 
 def plan(state: ApplianceState, wishes: Wishes, limits: Limits) -> Plan:
@@ -33,7 +32,8 @@ def plan(state: ApplianceState, wishes: Wishes, limits: Limits) -> Plan:
     if state.id is None or state.retired:
         return Plan()
     orders = [order for amphora in state.ordered() for order in _orders(state.id, state, amphora, wishes, limits)]
-    return Plan(orders=orders, wake_at=min(deadlines(state, wishes), default=None))
+    orders += _routes(state.id, state, wishes)
+    return Plan(orders=orders, wake_at=min(deadlines(state, wishes, limits), default=None))
 
 
 def _orders(
@@ -42,24 +42,76 @@ def _orders(
     match amphora.stage:
         case Stage.APPOINTED:
             yield _settle(appliance_id, amphora)
-            yield BootAmphora(
-                amphora_id=amphora.id,
-                appliance_id=appliance_id,
-                image_tag=state.image_tag,
-                management_port_id=amphora.management_port_id,
-                vip_port_id=amphora.vip_port_id,
-                deadline_s=limits.boot_s,
-            )
-            yield _configure(appliance_id, state, amphora, wishes)
+            yield _boot(appliance_id, state, amphora, wishes, limits)
+            if _shall_be_configured(state, amphora):
+                yield _configure(appliance_id, state, amphora, wishes, limits)
         case Stage.JOINED:
-            if amphora.trimming or amphora.ports != amphora.plugged:
+            if amphora.trimming or amphora.ports != amphora.plugged or (amphora.spare and not amphora.settled):
                 yield _settle(appliance_id, amphora)
-            if amphora.in_force < state.bundle.number and state.bundle.outcome is not Outcome.FAILED:
-                yield _configure(appliance_id, state, amphora, wishes)
+            if _shall_be_configured(state, amphora):
+                yield _configure(appliance_id, state, amphora, wishes, limits)
+        case Stage.DISMISSED if amphora.at_large and amphora.joined and _goes_on(state, wishes):
+            yield FenceAmphora(amphora_id=amphora.id, appliance_id=appliance_id)
         case Stage.DISMISSED:
             yield DeleteAmphora(amphora_id=amphora.id, appliance_id=appliance_id)
         case Stage.SHUT_DOWN:
             yield SettlePorts(amphora_id=amphora.id, appliance_id=appliance_id, revision=FINAL_REVISION, ports=())
+
+
+def _routes(appliance_id: ApplianceId, state: ApplianceState, wishes: Wishes) -> list[Order]:
+    routing = state.routing
+    if routing.settled or routing.missing == routing.wished:
+        return []
+    carried = [wishes[lb_id].load_balancer for lb_id in state.load_balancers]
+    vips = [vip for each in carried if each is not None for vip in (each.vip, *each.additional_vips)]
+    return [SettleRoutes(appliance_id=appliance_id, revision=routing.wished, vips=tuple(vips))]
+
+
+def _goes_on(state: ApplianceState, wishes: Wishes) -> bool:
+    """Say whether anybody is to take over from an amphora that goes; else its deletion is enough."""
+    return any(not wishes[lb_id].deleting for lb_id in state.load_balancers)
+
+
+def _shall_be_configured(state: ApplianceState, amphora: AmphoraState) -> bool:
+    bundle = state.bundle
+    wanted = amphora.id in bundle.members and amphora.in_force < bundle.number
+    return wanted and bundle.outcome is not Outcome.FAILED and not state.withheld(amphora)
+
+
+def _boot(
+    appliance_id: ApplianceId, state: ApplianceState, amphora: AmphoraState, wishes: Wishes, limits: Limits
+) -> BootAmphora:
+    return BootAmphora(
+        amphora_id=amphora.id,
+        appliance_id=appliance_id,
+        image_tag=amphora.image_tag,
+        management_port_id=amphora.management_port_id,
+        vip_port_id=amphora.vip_port_id,
+        deadline_s=limits.boot_s,
+        avoid_hosts=amphora.avoid_hosts,
+        # Where the partner's host is known it is avoided by name: the hosts of those who go are free for others.
+        group=appliance_id if amphora.grouped else "",
+        # What did not come or stay may have its cause there: another try had better be elsewhere.
+        prefer_not_hosts=tuple(sorted({gone.host for gone in state.ordered() if gone.host and not gone.serves})),
+        driver=_driver(state),
+        compute_flavor=_text(state.flavor, "compute_flavor"),
+        compute_zone=_text(_zone_data(state, wishes), "compute_zone"),
+    )
+
+
+def _driver(state: ApplianceState) -> str:
+    return _text(state.flavor, "amphora_driver") or DEFAULT_DRIVER
+
+
+def _zone_data(state: ApplianceState, wishes: Wishes) -> Mapping[str, object]:
+    """Give the zone's data; all that are carried here are in the same one."""
+    balancers = [wishes[lb_id].load_balancer for lb_id in state.load_balancers]
+    return next((balancer.availability_zone_data for balancer in balancers if balancer is not None), {})
+
+
+def _text(data: Mapping[str, object], key: str) -> str | None:
+    value = data.get(key)
+    return None if value is None else str(value)
 
 
 def _settle(appliance_id: ApplianceId, amphora: AmphoraState) -> SettlePorts:
@@ -77,27 +129,42 @@ def _settle(appliance_id: ApplianceId, amphora: AmphoraState) -> SettlePorts:
 
 
 def _configure(
-    appliance_id: ApplianceId, state: ApplianceState, amphora: AmphoraState, wishes: Wishes
+    appliance_id: ApplianceId, state: ApplianceState, amphora: AmphoraState, wishes: Wishes, limits: Limits
 ) -> ConfigureAmphora:
     # A wish newer than the bundle's may slip in: it is then applied early and counted with the next bundle. Members on
-    # a subnet that this bundle has no port for wait for that next one.
-    subnets = state.bundle.member_subnets
-    held = [wishes[lb_id] for lb_id in sorted(state.bundle.holds) if lb_id in wishes]
+    # a subnet that this bundle has no port for wait for that next one. Nothing else may change without a new number.
+    bundle, subnets = state.bundle, state.bundle.member_subnets
+    held = [wishes[lb_id].wish() for lb_id in sorted(bundle.holds) if lb_id in wishes and wishes[lb_id].load_balancer]
+    reached = subnets.union(wish.load_balancer.vip.subnet_id for wish in held)
     return ConfigureAmphora(
         amphora_id=amphora.id,
         appliance_id=appliance_id,
-        bundle=state.bundle.number,
-        epoch=FIRST_EPOCH,
+        bundle=bundle.number,
+        epoch=bundle.epoch,
         role=amphora.role,
         vip_port_id=amphora.vip_port_id,
-        load_balancers=tuple(_reachable(wish.wish(), subnets) for wish in held if wish.load_balancer is not None),
+        load_balancers=tuple(_reachable(wish, reached) for wish in held),
         member_ports={subnet_id: amphora.port_in(subnet_id) for subnet_id in sorted(subnets)},
+        peers=tuple(_peers(state, amphora)),
+        holds_vips=state.is_pair or bundle.holder == amphora.id,
+        yields=amphora.id in bundle.yielding,
+        advert_interval_ms=int(str(state.flavor.get("vrrp_advertisement_interval_ms", limits.advert_interval_ms))),
+        driver=_driver(state),
+        front_end="L3" if state.is_routed else "L2",
+        routing_addresses=bundle.routing or (),
     )
+
+
+def _peers(state: ApplianceState, amphora: AmphoraState) -> Iterable[Peer]:
+    for amphora_id in sorted(state.bundle.members) if state.is_pair else ():
+        peer = state.amphorae.get(amphora_id)
+        if peer is not None and peer.id != amphora.id:
+            yield Peer(amphora_id=peer.id, vip_port_id=peer.vip_port_id)
 
 
 def _reachable(wish: LoadBalancerWish, subnets: frozenset[SubnetId]) -> LoadBalancerWish:
     """Give the wish without members that no port leads to."""
-    known = {None, wish.load_balancer.vip.subnet_id, *subnets}
+    known = {None, *subnets}
     if all(member.subnet_id in known for pool in wish.pools for member in pool.members):
         return wish
     pools = tuple(

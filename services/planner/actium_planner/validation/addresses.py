@@ -9,7 +9,9 @@ Network = IPv4Network | IPv6Network
 
 
 def families(balancer: LoadBalancer) -> frozenset[int]:
-    """Give the IP versions of the load balancer's addresses."""
+    """Give the IP versions of the load balancer's addresses; both while its driver has not told the address yet."""
+    if not balancer.vip.address:
+        return frozenset((4, 6))
     addresses = (parsed(vip.address) for vip in (balancer.vip, *balancer.additional_vips))
     return frozenset(address.version for address in addresses if address is not None)
 

@@ -1,119 +1,195 @@
-"""What happens to an appliance on a load balancer's wish, on another aggregate's event, and when time is over."""
+"""
+What happens to an appliance on a load balancer's wish, on another aggregate's event, and when time is over.
 
-from collections.abc import Iterable, Sequence
+Each tells first what is new by itself, and then what follows from the state that this leads to (`onward`), whatever led there.
+"""
+
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from actium_planner.deciders.appliance import membership, rounds
-from actium_planner.deciders.appliance.context import Context, Wishes
-from actium_planner.deciders.appliance.state import ApplianceState, Outcome, Stage, fold
+from actium_planner.deciders.appliance import (
+    exchange,
+    filling,
+    losses,
+    membership,
+    renewal,
+    roles,
+    rounds,
+    routes,
+    searches,
+)
+from actium_planner.deciders.appliance.context import Context, Limits, Wishes
+from actium_planner.deciders.appliance.evolve import fold
+from actium_planner.deciders.appliance.filling import NOT_CLEARED
+from actium_planner.deciders.appliance.state import ApplianceState, Outcome
 from actium_planner.deciders.load_balancer import LoadBalancerState
+from actium_planner.validation.refusals import missing
+from actium_shared.commands.planner import ApplianceCommand, FailOverAmphora, ReconfigureAmphora, RemoveAmphora
 from actium_shared.events import amphora as amphorae
 from actium_shared.events import appliance as events
-from actium_shared.events import network
+from actium_shared.events import health, network, rollout, spares
 from actium_shared.events.appliance import ApplianceEvent
+from actium_shared.events.load_balancer import (
+    LoadBalancerDeletionRequested,
+    LoadBalancerFailoverRequested,
+    LoadBalancerSettled,
+)
 from actium_shared.ids import ApplianceId
-from actium_shared.message import Event
+from actium_shared.message import Event, Rejected
+
+Happened = Sequence[ApplianceEvent]
 
 
-def admit(
-    appliance_id: ApplianceId, state: ApplianceState, wish: LoadBalancerState, context: Context
-) -> Sequence[ApplianceEvent]:
-    """Give what happens when a load balancer is placed here: the appliance is made with it, and its round begins."""
+def take_in(appliance_id: ApplianceId, state: ApplianceState, wish: LoadBalancerState, context: Context) -> Happened:
+    """Give what happens when a load balancer comes here: the appliance is made with its first, and a round begins."""
     assert wish.load_balancer is not None
     lb = wish.load_balancer
-    if lb.id in state.load_balancers or state.retired:
-        return []
-    admitted = events.LoadBalancerAdmitted(appliance_id=appliance_id, load_balancer_id=lb.id)
     created = events.ApplianceCreated(
         appliance_id=appliance_id,
         project_id=lb.project_id,
-        topology=str(lb.flavor.get("loadbalancer_topology", "SINGLE")),
+        topology=str(lb.flavor.get("loadbalancer_topology", context.limits.topology)),
         image_tag=str(lb.flavor.get("amp_image_tag", context.limits.image_tag)),
         flavor=lb.flavor,
     )
-    opening = [admitted] if state.id else [created, admitted]
-    grown = fold(state, opening)
-    if wish.deleting:
-        return [*opening, *membership.retire_if_empty(grown, context)]
-    appointed = [] if grown.serving() else membership.appoint(grown, context)
-    return [*opening, *appointed, *rounds.cut(fold(grown, appointed), context)]
+    admitted = events.LoadBalancerAdmitted(appliance_id=appliance_id, load_balancer_id=lb.id)
+    return _with_what_follows(state, [admitted] if state.id else [created, admitted], context)
 
 
-def follow(trigger: Event, state: ApplianceState, context: Context) -> Sequence[ApplianceEvent]:
+def decide(command: ApplianceCommand, state: ApplianceState, context: Context) -> Happened | Rejected:
+    """Give what happens on an operator's word about one amphora; nothing to one that is going anyway."""
+    amphora = state.amphorae.get(command.amphora_id)
+    if state.id is None or amphora is None:
+        return missing("Amphora", command.amphora_id)
+    if not amphora.serves:
+        return []
+    match command:
+        case FailOverAmphora() if amphora.leaving:
+            return []
+        case FailOverAmphora():
+            happened = exchange.leave(state, amphora, "failover of the amphora", context)
+        case RemoveAmphora():
+            happened = membership.dismiss(state, amphora, "removed by an operator", context)
+        case ReconfigureAmphora():
+            return rounds.cut(state, context)
+        case _:
+            raise AssertionError(f"{command.TYPE} is not known here")
+    return _with_what_follows(state, happened, context, afresh=True)
+
+
+def follow(trigger: Event, state: ApplianceState, context: Context) -> Happened:
     """Give what another aggregate's event means for the appliance; nothing when it says nothing new."""
     if state.id is None or state.retired:
         return []
+    return _with_what_follows(state, _news(trigger, state, context), context, reason=getattr(trigger, "reason", ""))
+
+
+def _news(trigger: Event, state: ApplianceState, context: Context) -> Happened:
     match trigger:
-        case amphorae.AmphoraBooted(amphora_id=amphora_id):
-            return membership.join(state, amphora_id)
-        case amphorae.AmphoraConfigured(amphora_id=amphora_id, bundle=bundle):
-            return rounds.in_force(state, context, amphora_id, bundle)
-        case amphorae.AmphoraConfigurationRefused(amphora_id=amphora_id, bundle=bundle, reason=reason):
-            refused = bundle == state.bundle.number and amphora_id in state.amphorae
-            return rounds.fail(state, reason) if refused else []
+        case amphorae.AmphoraBooted(amphora_id=amphora_id, host=host):
+            return membership.join(state, amphora_id, host, context)
+        case amphorae.AmphoraConfigured(amphora_id=amphora_id, bundle=bundle, epoch=epoch):
+            return rounds.in_force(state, amphora_id, bundle, epoch)
+        case amphorae.AmphoraConfigurationRefused():
+            return losses.refused(state, context, trigger)
         case amphorae.AmphoraBootFailed(amphora_id=amphora_id, reason=reason):
-            return membership.replace(state, amphora_id, reason, context)
+            return losses.lost(state, amphora_id, reason, context)
+        case amphorae.AmphoraFenced(amphora_id=amphora_id):
+            return membership.fenced(state, amphora_id)
         case amphorae.AmphoraDeleted(amphora_id=amphora_id):
-            return membership.shut_down(state, amphora_id)
-        case network.PortFailed(amphora_id=amphora_id, port_id=port_id, reason=reason):
-            return membership.port_failed(state, amphora_id, port_id, reason, context)
+            return membership.shut_down(state, amphora_id, context)
+        case health.AmphoraLost(amphora_id=amphora_id, reason=reason):
+            return losses.lost(state, amphora_id, reason, context)
+        case health.AmphoraRoleChanged():
+            return roles.changed(trigger, state, context)
+        case network.PortFailed():
+            return losses.port_failed(state, context, trigger)
         case network.PortsSettled(amphora_id=amphora_id, revision=revision):
-            return membership.ports_settled(state, amphora_id, revision, context)
+            return membership.ports_settled(state, amphora_id, revision)
+        case network.RoutesSettled():
+            return routes.laid(trigger, state)
+        case network.RoutesFailed(reason=reason):
+            missing_now = routes.missing(trigger, state)
+            waits = missing_now and state.bundle.routing is None and state.bundle.routes <= trigger.revision
+            return [*missing_now, *(rounds.fail(state, context, reason) if waits else ())]
+        case spares.SpareHandedOut():
+            return searches.handed_out(trigger, state, context)
+        case spares.HandedOutSpareLost(amphora_id=amphora_id, reason=reason):
+            return losses.lost(state, amphora_id, reason, context)
+        case spares.SpareDenied():
+            return searches.denied(trigger, state)
+        case rollout.ReplacementsOrdered():
+            return renewal.ordered(trigger, state, context)
+        case rollout.ReplacementFailed():
+            return renewal.dropped(trigger, state, context)
+        case LoadBalancerFailoverRequested():
+            return exchange.requested(trigger, state, context)
+        case LoadBalancerSettled(load_balancer_id=lb_id, reason=reason):
+            return rounds.settle(state, context, lb_id, reason)
+        case LoadBalancerDeletionRequested(load_balancer_id=lb_id) if rounds.is_left_behind(state, lb_id):
+            return rounds.cut(state, context) if rounds.living(state, context) else []
         case _:
-            return follow_wishes(state, context)
+            return []  # a load balancer's wish, which stands in the context
 
 
-def follow_wishes(state: ApplianceState, context: Context) -> Sequence[ApplianceEvent]:
-    """Give what the load balancers' newest wishes ask for: another round, another try, or the end."""
-    if state.id is None or state.retired:
-        return []
+def _with_what_follows(
+    state: ApplianceState, happened: Happened, context: Context, *, reason: str = "", afresh: bool = False
+) -> Happened:
+    grown = fold(state, happened)
+    return [*happened, *onward(grown, context, reason or NOT_CLEARED, afresh=afresh)]
+
+
+def onward(state: ApplianceState, context: Context, reason: str = NOT_CLEARED, *, afresh: bool = False) -> Happened:
+    """Give what follows from what is true, nothing where the appliance is at rest."""
     if not rounds.living(state, context):
         return membership.dissolve(state, context)
-    if state.bundle.outcome is Outcome.IN_FLIGHT or not rounds.has_newer_wishes(state, context):
-        return []
-    return _begin(state, context)
-
-
-def lapse(state: ApplianceState, context: Context) -> Sequence[ApplianceEvent]:
-    """Give what follows from deadlines that are over at `context.now`."""
-    if state.id is None or state.retired:
-        return []
-    limits, now = context.limits, context.now
-    happened: list[ApplianceEvent] = []
-    for amphora in state.ordered():
-        if amphora.stage is Stage.APPOINTED and amphora.deadline_at <= now:
-            reason = f"the amphora did not boot within {limits.boot_s:.0f} s"
-            happened += membership.replace(fold(state, happened), amphora.id, reason, context)
-    bundle = fold(state, happened).bundle
-    if bundle.outcome is Outcome.IN_FLIGHT and bundle.deadline_at is not None and bundle.deadline_at <= now:
-        reason = f"the amphora did not apply the configuration within {limits.bundle_s:.0f} s"
-        happened += rounds.fail(fold(state, happened), reason)
-    grown = fold(state, happened)
-    if grown.retry_at is not None and grown.retry_at <= now and rounds.living(grown, context):
-        happened += _begin(grown, context)
+    happened: list[ApplianceEvent] = [*rounds.finish(state)]
+    happened += exchange.advance(fold(state, happened), context)
+    happened += filling.fill(fold(state, happened), context, reason, afresh=afresh)
+    happened += rounds.cut_if_due(fold(state, happened), context)
+    happened += rounds.release(fold(state, happened), context)
     return happened
 
 
-def _begin(state: ApplianceState, context: Context) -> Sequence[ApplianceEvent]:
-    """Begin a round, with a new amphora where none serves; it fails at once where none may be appointed."""
-    if state.serving():
-        return rounds.cut(state, context)
-    if membership.has_room(state):
-        appointed = membership.appoint(state, context)
-        return [*appointed, *rounds.cut(fold(state, appointed), context)]
-    begun = rounds.cut(state, context) if rounds.has_newer_wishes(state, context) else []
-    reason = "out of resources: amphorae that did not come have not been cleared away yet"
-    return [*begun, *membership.give_up(fold(state, begun), reason, context)]
+def lapse(state: ApplianceState, context: Context) -> Happened:
+    """Give what follows from deadlines that are over at `context.now`."""
+    if state.id is None or state.retired:
+        return []
+    happened: list[ApplianceEvent] = [*searches.lapse(state, context)]
+    happened += losses.lapse(fold(state, happened), context)
+    happened += exchange.lapse(fold(state, happened), context)
+    happened += _end_split(fold(state, happened), context)
+    happened += losses.late(fold(state, happened), context)
+    happened += losses.not_fenced(fold(state, happened), context)
+    reason = next((event.reason for event in happened if isinstance(event, events.AmphoraDismissed)), "")
+    return _with_what_follows(state, happened, context, reason=reason)
 
 
-def deadlines(state: ApplianceState, wishes: Wishes) -> Iterable[datetime]:
+def _end_split(state: ApplianceState, context: Context) -> Happened:
+    if not roles.is_split(state) or state.split_by is None or state.split_by > context.now:
+        return []
+    dismissed = roles.end_split(state, context)
+    return [*dismissed, *rounds.cut(fold(state, dismissed), context, new_epoch=True)]
+
+
+def deadlines(state: ApplianceState, wishes: Wishes, limits: Limits) -> Iterator[datetime]:
     """Give the times at which `lapse` may have something to say."""
     if state.retired:
         return
-    for amphora in state.amphorae.values():
-        if amphora.stage is Stage.APPOINTED:
-            yield amphora.deadline_at
+    not_fenced_at = losses.fence_by(state)
+    if not_fenced_at is not None:
+        yield not_fenced_at
+    for amphora in state.serving():
+        for due in (losses.due_at(state, amphora, limits.bundle_s), amphora.yield_by):
+            if due is not None:
+                yield due
     if state.bundle.outcome is Outcome.IN_FLIGHT and state.bundle.deadline_at is not None:
         yield state.bundle.deadline_at
-    if state.retry_at is not None and any(not wishes[lb_id].deleting for lb_id in state.load_balancers):
+    if state.bundle.retry_at is not None and state.serving():
+        yield state.bundle.retry_at
+    if state.search is not None and state.search.deadline_at is not None:
+        yield state.search.deadline_at
+    if state.split_by is not None and roles.is_split(state):
+        yield state.split_by
+    lives = any(not wishes[lb_id].deleting for lb_id in state.load_balancers)
+    if state.retry_at is not None and lives and filling.vacancies(state):
         yield state.retry_at

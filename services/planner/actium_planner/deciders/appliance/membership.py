@@ -1,145 +1,87 @@
-"""Which amphorae belong to an appliance: appointed, joined, dismissed, cleared away, replaced."""
+"""Which amphorae belong to an appliance: joined, shut down, cleared away; and how an appliance ends."""
 
 from collections.abc import Sequence
 from datetime import timedelta
 
 from actium_planner.deciders.appliance import rounds
 from actium_planner.deciders.appliance.context import Context
-from actium_planner.deciders.appliance.rounds import BOOT_ATTEMPTS
-from actium_planner.deciders.appliance.state import ApplianceState, Outcome, Stage, fold
+from actium_planner.deciders.appliance.evolve import fold
+from actium_planner.deciders.appliance.state import AmphoraState, ApplianceState, Stage
+from actium_shared.commands.network import FINAL_REVISION
 from actium_shared.events import appliance as events
 from actium_shared.events.appliance import ApplianceEvent
-from actium_shared.ids import AmphoraId, PortId, derived_id
-
-FINAL_REVISION = 2**31
-"""Of the last order about an amphora's ports, the one that clears them."""
-
-DOUBLINGS_MOST = 5
-"""The pause between tries grows from `retry_s` to this many doublings of it."""
+from actium_shared.ids import AmphoraId
 
 
-def appoint(state: ApplianceState, context: Context, *, attempt: int = 1) -> Sequence[ApplianceEvent]:
-    """Have a new amphora join."""
-    assert state.id is not None
-    balancer = next(iter(rounds.living(state, context).values())).load_balancer
-    assert balancer is not None
-    amphora_id = AmphoraId(derived_id("amphora", state.id, str(state.appointed + 1)))
-    return [
-        events.AmphoraAppointed(
-            appliance_id=state.id,
-            amphora_id=amphora_id,
-            role="STANDALONE",
-            attempt=attempt,
-            management_port_id=PortId(derived_id("management-port", amphora_id)),
-            vip_port_id=PortId(derived_id("vip-network-port", amphora_id)),
-            vip_subnet_id=balancer.vip.subnet_id,
-            deadline_at=context.now + timedelta(seconds=context.limits.boot_s),
-        )
-    ]
-
-
-def join(state: ApplianceState, amphora_id: AmphoraId) -> Sequence[ApplianceEvent]:
-    """Take an amphora into service that has booted for the first time."""
+def join(state: ApplianceState, amphora_id: AmphoraId, host: str, context: Context) -> Sequence[ApplianceEvent]:
+    """Take an amphora into service that has booted for the first time, unless others have come to its host meanwhile."""
     assert state.id is not None
     amphora = state.amphorae.get(amphora_id)
     if amphora is None or amphora.stage is not Stage.APPOINTED:
         return []
-    return [events.AmphoraJoined(appliance_id=state.id, amphora_id=amphora_id)]
+    if host in context.shunned_hosts:
+        reason = f"out of resources: a load balancer that it shall be apart from is on {host}, too"
+        return dismiss(state, amphora, reason, context)
+    return [events.AmphoraJoined(appliance_id=state.id, amphora_id=amphora_id, host=host)]
 
 
-def shut_down(state: ApplianceState, amphora_id: AmphoraId) -> Sequence[ApplianceEvent]:
-    """Note that a dismissed amphora's machine is gone."""
+def dismiss(state: ApplianceState, amphora: AmphoraState, reason: str, context: Context) -> Sequence[ApplianceEvent]:
+    """Have an amphora go."""
+    assert state.id is not None
+    fence_by = context.now + timedelta(seconds=context.limits.bundle_s) if amphora.joined else None
+    return [events.AmphoraDismissed(appliance_id=state.id, amphora_id=amphora.id, reason=reason, fence_by=fence_by)]
+
+
+def fenced(state: ApplianceState, amphora_id: AmphoraId) -> Sequence[ApplianceEvent]:
+    """Note that a dismissed amphora answers nobody any more."""
     assert state.id is not None
     amphora = state.amphorae.get(amphora_id)
-    if amphora is None or amphora.stage is not Stage.DISMISSED:
+    if amphora is None or amphora.stage is not Stage.DISMISSED or amphora.fenced:
         return []
-    return [events.AmphoraShutDown(appliance_id=state.id, amphora_id=amphora_id)]
+    return [events.AmphoraFenced(appliance_id=state.id, amphora_id=amphora_id)]
 
 
-def replace(state: ApplianceState, amphora_id: AmphoraId, reason: str, context: Context) -> Sequence[ApplianceEvent]:
-    """Dismiss an amphora that does not come (back), and appoint another until the attempts are used up."""
+def shut_down(state: ApplianceState, amphora_id: AmphoraId, context: Context) -> Sequence[ApplianceEvent]:
+    """Note that an amphora's machine is gone; where nobody asked for that, it was lost."""
     assert state.id is not None
     amphora = state.amphorae.get(amphora_id)
-    if amphora is None or amphora.stage not in (Stage.APPOINTED, Stage.JOINED):
+    if amphora is None or amphora.stage is Stage.SHUT_DOWN:
         return []
-    dismissed = [events.AmphoraDismissed(appliance_id=state.id, amphora_id=amphora_id, reason=reason)]
-    state = fold(state, dismissed)
-    if not rounds.living(state, context):
-        return dismissed
-    attempt = amphora.attempt + 1 if amphora.stage is Stage.APPOINTED else 1
-    if attempt > BOOT_ATTEMPTS or not has_room(state):
-        return [*dismissed, *give_up(state, reason, context)]
-    appointed = appoint(state, context, attempt=attempt)
-    grown = fold(state, appointed)
-    # A new round gives the newcomer's configuration a deadline, where none runs.
-    begun = [] if state.bundle.outcome is Outcome.IN_FLIGHT else rounds.cut(grown, context)
-    return [*dismissed, *appointed, *begun]
+    dismissed = dismiss(state, amphora, "its machine was deleted", context) if amphora.serves else []
+    return [*dismissed, events.AmphoraShutDown(appliance_id=state.id, amphora_id=amphora_id)]
 
 
-def has_room(state: ApplianceState) -> bool:
-    """Say whether another may be appointed: what could not be cleared away still holds addresses."""
-    uncleared = [amphora for amphora in state.amphorae.values() if amphora.stage in (Stage.DISMISSED, Stage.SHUT_DOWN)]
-    return len(uncleared) <= BOOT_ATTEMPTS
-
-
-def give_up(state: ApplianceState, reason: str, context: Context) -> Sequence[ApplianceEvent]:
-    """Say that no amphora can be had for now, and when the next try is; the pause grows with each."""
-    assert state.id is not None
-    pause_s = context.limits.retry_s * 2 ** min(state.failures, DOUBLINGS_MOST)
-    failed = events.ApplianceFailed(
-        appliance_id=state.id, reason=reason, retry_at=context.now + timedelta(seconds=pause_s)
-    )
-    return [failed, *rounds.fail(state, reason)]
-
-
-def ports_settled(
-    state: ApplianceState, amphora_id: AmphoraId, revision: int, context: Context
-) -> Sequence[ApplianceEvent]:
+def ports_settled(state: ApplianceState, amphora_id: AmphoraId, revision: int) -> Sequence[ApplianceEvent]:
     """Note that ports are as wished, where something waits for it: a trimming, or the last trace of an amphora."""
     assert state.id is not None
     amphora = state.amphorae.get(amphora_id)
     if amphora is None:
         return []
     if amphora.stage is Stage.SHUT_DOWN and revision >= FINAL_REVISION:
-        cleared = [events.AmphoraCleared(appliance_id=state.id, amphora_id=amphora_id)]
-        return [*cleared, *retire_if_empty(fold(state, cleared), context)]
+        return [events.AmphoraCleared(appliance_id=state.id, amphora_id=amphora_id)]
     if amphora.trimming and revision == amphora.ports_revision:
         return [events.PortsTrimmed(appliance_id=state.id, amphora_id=amphora_id, revision=revision)]
     return []
 
 
-def port_failed(
-    state: ApplianceState, amphora_id: AmphoraId, port_id: PortId, reason: str, context: Context
-) -> Sequence[ApplianceEvent]:
-    """Give up on an amphora without its first ports, or on the round that needs a member port."""
-    amphora = state.amphorae.get(amphora_id)
-    if amphora is None:
-        return []
-    if port_id in (amphora.management_port_id, amphora.vip_port_id):
-        # One that has joined has its first ports: this is old news.
-        return replace(state, amphora_id, reason, context) if amphora.stage is Stage.APPOINTED else []
-    wanted = {amphora.port_in(subnet_id) for subnet_id in state.bundle.member_subnets}
-    return rounds.fail(state, reason) if port_id in wanted else []
-
-
 def dissolve(state: ApplianceState, context: Context) -> Sequence[ApplianceEvent]:
-    """End the appliance: its last load balancer is deleted."""
+    """End the appliance, as its last load balancer is deleted: at once what serves, and itself when nothing is left of it."""
     assert state.id is not None
     dismissed = [
-        events.AmphoraDismissed(
-            appliance_id=state.id, amphora_id=amphora.id, reason="its last load balancer is deleted"
-        )
+        event
         for amphora in state.serving()
+        for event in dismiss(state, amphora, "its last load balancer is deleted", context)
     ]
-    return [*dismissed, *retire_if_empty(fold(state, dismissed), context)]
+    return [*dismissed, *_retire_if_empty(fold(state, dismissed), context)]
 
 
-def retire_if_empty(state: ApplianceState, context: Context) -> Sequence[ApplianceEvent]:
-    """Give the end of the appliance once nothing of it is left and nothing asks for it."""
+def _retire_if_empty(state: ApplianceState, context: Context) -> Sequence[ApplianceEvent]:
     assert state.id is not None
-    if state.amphorae or rounds.living(state, context):
+    if state.amphorae or state.unanswered or rounds.living(state, context):
         return []
     released = [
         events.LoadBalancerReleased(appliance_id=state.id, load_balancer_id=lb_id) for lb_id in state.load_balancers
     ]
+    if state.is_routed and (released or not state.routing.settled):
+        return released  # its routes go with the last of them, and it with its routes
     return [*released, events.ApplianceRetired(appliance_id=state.id)]

@@ -1,15 +1,18 @@
-"""What is true of one appliance, and how events change it."""
+"""What is true of one appliance; how events change it is in `evolve`."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
 from immutables import Map
 
-from actium_shared.events import appliance as events
-from actium_shared.events.appliance import ApplianceEvent
 from actium_shared.ids import AmphoraId, ApplianceId, LoadBalancerId, PortId, SubnetId, derived_id
+
+SINGLE, ACTIVE_STANDBY = "SINGLE", "ACTIVE_STANDBY"
+MASTER, BACKUP = "MASTER", "BACKUP"
+ROLES: Mapping[str, tuple[str, ...]] = {SINGLE: ("STANDALONE",), ACTIVE_STANDBY: (MASTER, BACKUP)}
+"""Topology -> the roles that shall each be filled."""
 
 
 class Stage(Enum):
@@ -22,16 +25,22 @@ class Stage(Enum):
 
 
 class Outcome(Enum):
-    """What became of a bundle."""
+    """What became of a bundle. LATE is a failure, too, but for all that it may yet be applied."""
 
     IN_FLIGHT = 1
     APPLIED = 2
     FAILED = 3
+    LATE = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AmphoraState:
-    """One amphora. `ports` are the member subnets it shall have a port in; `trimming`: some that it has shall go."""
+    """
+    One amphora. `ports` are the member subnets it shall have a port in; `trimming`: some that it has shall go.
+
+    `joined` stays true when it is dismissed. `told` is the first bundle that told it to hold the VIPs, `first` the first
+    that knows of it. `word` is what its keepalived says, `grouped` whether only compute keeps it off its partner's host.
+    """
 
     id: AmphoraId
     role: str
@@ -40,12 +49,41 @@ class AmphoraState:
     vip_port_id: PortId
     vip_subnet_id: SubnetId
     deadline_at: datetime
+    spare: bool = False
+    host: str = ""
+    replaces: AmphoraId | None = None
+    avoid_hosts: tuple[str, ...] = ()
+    image_tag: str = ""
+    grouped: bool = False
     stage: Stage = Stage.APPOINTED
+    joined: bool = False
+    told: int = 0
+    fenced: bool = False
+    fence_by: datetime | None = None
+    leaving: bool = False
+    yield_by: datetime | None = None
+    word: str = ""
+    first: int = 0
     in_force: int = 0
     ports: frozenset[SubnetId] = frozenset()
     ports_revision: int = 1
     plugged: frozenset[SubnetId] = frozenset()
     trimming: bool = False
+
+    @property
+    def serves(self) -> bool:
+        """Whether it belongs to those who serve, or shall."""
+        return self.stage in (Stage.APPOINTED, Stage.JOINED)
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is in service and has run a bundle."""
+        return self.stage is Stage.JOINED and self.in_force > 0
+
+    @property
+    def at_large(self) -> bool:
+        """Whether it is dismissed and may still answer for the VIPs."""
+        return self.stage is Stage.DISMISSED and not self.fenced and (self.joined or self.told > 0)
 
     def port_in(self, subnet_id: SubnetId) -> PortId:
         """Give the id of its port in a member subnet."""
@@ -54,121 +92,189 @@ class AmphoraState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """The newest configuration that was cut."""
+    """
+    The newest configuration that was cut, whom it is for or names (`members`), and which of them yield.
+
+    One that was refused is tried again at `retry_at`, under the next number. With a routed front end it waits for `routes`,
+    a revision; `routing` are the addresses that these lead to, nothing until they do.
+    """
 
     number: int = 0
+    epoch: int = 1
     holds: Mapping[LoadBalancerId, int] = field(default_factory=dict)
     member_subnets: frozenset[SubnetId] = frozenset()
     deadline_at: datetime | None = None
     outcome: Outcome = Outcome.APPLIED
+    retry_at: datetime | None = None
+    holder: AmphoraId | None = None
+    members: frozenset[AmphoraId] = frozenset()
+    yielding: frozenset[AmphoraId] = frozenset()
+    routes: int = 0
+    routing: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routing:
+    """
+    Routes to the VIPs of a routed front end, by revision: the newest that is `wished`, that is `laid`, that is `missing`.
+
+    A new one is wished for when a load balancer comes or goes, and for another try.
+    """
+
+    wished: int = 0
+    laid: int = 0
+    missing: int = 0
+    addresses: tuple[str, ...] = ()
+
+    @property
+    def settled(self) -> bool:
+        """Whether exactly the routes stand that are wished for."""
+        return self.laid >= self.wished
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """A spare is asked for."""
+
+    number: int
+    role: str
+    replaces: AmphoraId | None
+    deadline_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Try:
+    """The last appointment to a role."""
+
+    amphora_id: AmphoraId
+    attempt: int
+    deadline_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplianceState:
-    """One appliance. `retry_at` is set while no amphora can be had, after `failures` tries in a row."""
+    """
+    One appliance. `retry_at` is set while no amphora can be had, after `failures` tries in not too long a time.
+
+    `established`: a bundle was applied, by all; from then on it serves with less. `announced` is what the last applied
+    bundle ended rounds with; rounds of who is `waiting` end with the exchange of amphorae. `unanswered` are searches for
+    spares, also those that are waited for no longer; after one without success the next amphora comes `cold`. `refusals`
+    counts bundles that failed since one was applied.
+    """
 
     id: ApplianceId | None = None
+    topology: str = SINGLE
     image_tag: str = ""
+    flavor: Mapping[str, str | int | bool | tuple[str, ...]] = field(default_factory=dict)
     load_balancers: tuple[LoadBalancerId, ...] = ()
     amphorae: Map[AmphoraId, AmphoraState] = field(default_factory=Map)
     appointed: int = 0
+    tries: Map[str, Try] = field(default_factory=Map)
     bundle: Bundle = field(default_factory=Bundle)
+    established: bool = False
+    announced: Mapping[LoadBalancerId, int] = field(default_factory=dict)
+    waiting: Map[LoadBalancerId, int] = field(default_factory=Map)
+    last_holder: AmphoraId | None = None
+    newest_master: AmphoraId | None = None
+    split_by: datetime | None = None
+    search: Search | None = None
+    searches: int = 0
+    unanswered: frozenset[int] = frozenset()
+    cold: bool = False
     failures: int = 0
+    refusals: int = 0
+    routing: Routing = field(default_factory=Routing)
     retry_at: datetime | None = None
+    failed_until: datetime | None = None
     retired: bool = False
 
-    def serving(self) -> list[AmphoraState]:
-        """Give the amphorae that bundles wait for."""
-        return [amphora for amphora in self.ordered() if amphora.stage in (Stage.APPOINTED, Stage.JOINED)]
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles that shall each be filled."""
+        return ROLES.get(self.topology, ROLES[SINGLE])
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether keepalived decides who has the VIPs."""
+        return len(self.roles) > 1
+
+    @property
+    def is_routed(self) -> bool:
+        """Whether a router leads to the VIPs; else whoever has them says so on their network."""
+        return self.flavor.get("front_end") == "L3"
+
+    @property
+    def carried(self) -> bool:
+        """Whether what was applied once is still being served, whoever else is to come."""
+        return self.established and any(amphora.settled for amphora in self.amphorae.values())
+
+    @property
+    def served(self) -> bool:
+        """Whether anybody answers for the VIPs."""
+        has_them = (each for each in self.settled() if self.is_pair or 0 < each.told <= each.in_force)
+        return any(True for _ in has_them)
 
     def ordered(self) -> list[AmphoraState]:
         """Give all amphorae in an order that is the same everywhere: maps are iterated by hash."""
         return sorted(self.amphorae.values(), key=lambda amphora: amphora.id)
 
+    def serving(self) -> list[AmphoraState]:
+        """Give those who serve, or shall."""
+        return [amphora for amphora in self.ordered() if amphora.serves]
 
-def fold(state: ApplianceState, happened: Iterable[ApplianceEvent]) -> ApplianceState:
-    """Give the state after all these events."""
-    for event in happened:
-        state = evolve(state, event)
-    return state
+    def staying(self) -> list[AmphoraState]:
+        """Give those who serve, or shall, and are not to be replaced."""
+        return [amphora for amphora in self.serving() if not amphora.leaving]
 
+    def leaving(self) -> list[AmphoraState]:
+        """Give those who serve until they are replaced."""
+        return [amphora for amphora in self.serving() if amphora.leaving]
 
-def evolve(state: ApplianceState, event: ApplianceEvent) -> ApplianceState:
-    """Give the state after one event."""
-    match event:
-        case events.ApplianceCreated(appliance_id=appliance_id, image_tag=image_tag):
-            return replace(state, id=appliance_id, image_tag=image_tag)
-        case events.LoadBalancerAdmitted(load_balancer_id=lb_id):
-            return replace(state, load_balancers=(*state.load_balancers, lb_id))
-        case events.LoadBalancerReleased(load_balancer_id=lb_id):
-            return replace(state, load_balancers=tuple(other for other in state.load_balancers if other != lb_id))
-        case events.BundleCut():
-            return _with_bundle(state, event)
-        case events.BundleApplied():
-            return replace(state, bundle=replace(state.bundle, outcome=Outcome.APPLIED), failures=0)
-        case events.BundleFailed():
-            return replace(state, bundle=replace(state.bundle, outcome=Outcome.FAILED))
-        case events.ApplianceFailed(retry_at=retry_at):
-            return replace(state, retry_at=retry_at, failures=state.failures + 1)
-        case events.ApplianceRetired():
-            return replace(state, retired=True)
-        case _:
-            return _evolve_amphorae(state, event)
+    def settled(self) -> list[AmphoraState]:
+        """Give those who have run a bundle."""
+        return [amphora for amphora in self.ordered() if amphora.settled]
 
+    def waited(self) -> list[AmphoraState]:
+        """Give those by whom a bundle has to be applied: nobody waits for a newcomer while others serve."""
+        return self.settled() if self.carried else self.serving()
 
-def _with_bundle(state: ApplianceState, event: events.BundleCut) -> ApplianceState:
-    subnets = frozenset(event.member_subnets)
-    bundle = Bundle(
-        number=event.bundle,
-        holds=event.holds,
-        member_subnets=subnets,
-        deadline_at=event.deadline_at,
-        outcome=Outcome.IN_FLIGHT,
-    )
-    amphorae_now = state.amphorae
-    for amphora in state.serving():
-        amphorae_now = amphorae_now.set(amphora.id, _with_ports(amphora, amphora.ports | subnets, again=True))
-    return replace(state, bundle=bundle, amphorae=amphorae_now, retry_at=None)
+    def masters(self) -> list[AmphoraState]:
+        """Give those of a pair who say that they are MASTER."""
+        return [amphora for amphora in self.serving() if amphora.word == MASTER]
 
+    def partners(self, replaces: AmphoraId | None = None) -> list[AmphoraState]:
+        """Give those beside whom a newcomer will stay; not who it replaces, nor who is being replaced already."""
+        going = {replaces, *(amphora.replaces for amphora in self.serving())}
+        return [amphora for amphora in self.serving() if amphora.id not in going]
 
-def _with_ports(amphora: AmphoraState, ports: frozenset[SubnetId], *, again: bool = False) -> AmphoraState:
-    """Wish for these ports; `again` asks anew for those that were wished before and never came into force."""
-    if ports == amphora.ports and not (again and ports != amphora.plugged):
-        return amphora
-    trimming = amphora.trimming or not amphora.ports <= ports
-    return replace(amphora, ports=ports, ports_revision=amphora.ports_revision + 1, trimming=trimming)
+    @property
+    def exchanging(self) -> bool:
+        """Whether one that shall leave may still answer."""
+        return any(amphora.leaving and (amphora.serves or amphora.at_large) for amphora in self.amphorae.values())
 
+    def linked(self) -> frozenset[AmphoraId]:
+        """
+        Give those whom a bundle that is cut now is for, or names.
 
-def _evolve_amphorae(state: ApplianceState, event: ApplianceEvent) -> ApplianceState:
-    held = state.amphorae
-    match event:
-        case events.AmphoraAppointed(amphora_id=amphora_id):
-            amphora = AmphoraState(
-                id=amphora_id,
-                role=event.role,
-                attempt=event.attempt,
-                management_port_id=event.management_port_id,
-                vip_port_id=event.vip_port_id,
-                vip_subnet_id=event.vip_subnet_id,
-                deadline_at=event.deadline_at,
-                ports=state.bundle.member_subnets,
-            )
-            return replace(state, amphorae=held.set(amphora_id, amphora), appointed=state.appointed + 1)
-        case events.AmphoraJoined(amphora_id=amphora_id):
-            return replace(state, amphorae=held.set(amphora_id, replace(held[amphora_id], stage=Stage.JOINED)))
-        case events.AmphoraDismissed(amphora_id=amphora_id):
-            return replace(state, amphorae=held.set(amphora_id, replace(held[amphora_id], stage=Stage.DISMISSED)))
-        case events.AmphoraShutDown(amphora_id=amphora_id):
-            return replace(state, amphorae=held.set(amphora_id, replace(held[amphora_id], stage=Stage.SHUT_DOWN)))
-        case events.AmphoraCleared(amphora_id=amphora_id):
-            return replace(state, amphorae=held.delete(amphora_id))
-        case events.PortsTrimmed(amphora_id=amphora_id):
-            return replace(state, amphorae=held.set(amphora_id, replace(held[amphora_id], trimming=False)))
-        case events.BundleInForce(amphora_id=amphora_id, bundle=number):
-            amphora = replace(held[amphora_id], in_force=number)
-            if number == state.bundle.number:
-                plugged = state.bundle.member_subnets
-                amphora = _with_ports(replace(amphora, plugged=plugged), plugged)
-            return replace(state, amphorae=held.set(amphora_id, amphora))
-        case _:
-            raise AssertionError(f"{event.TYPE} is not known here")
+        While others serve a newcomer is named only when it has booted, as its peers need its port. Of a pair one that is
+        gone is named until it is fenced: who hears nothing any more becomes master.
+        """
+        known = self.bundle.members
+        here = {
+            amphora.id
+            for amphora in self.serving()
+            if not self.carried or amphora.stage is Stage.JOINED or amphora.id in known
+        }
+        gone = {each.id for each in self.amphorae.values() if each.at_large and each.joined and each.id in known}
+        return frozenset(here | gone if self.is_pair else here)
+
+    def withheld(self, amphora: AmphoraState) -> bool:
+        """
+        Say whether it is not to be configured yet.
+
+        A newcomer to a pair waits until its partner knows of it: it would be a second master. All wait for their routes.
+        """
+        if self.is_routed and self.bundle.routing is None:
+            return True
+        newcomer = self.is_pair and not amphora.settled
+        return newcomer and any(other.in_force < amphora.first for other in self.settled())

@@ -1,8 +1,9 @@
 """What a new load balancer takes from the catalogue: its provider, and its flavor's and zone's data, copied for good."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Protocol
 
+import msgspec
 from msgspec.structs import replace
 
 from actium_planner.deciders.catalogue.state import CatalogueState
@@ -15,7 +16,7 @@ from actium_shared.wishes import LoadBalancer
 Chosen = tuple[str, Mapping[str, Any]]
 """A provider's name and the data for it."""
 
-NOT_YET: Mapping[str, object] = {"loadbalancer_topology": "ACTIVE_STANDBY", "sriov_vip": True}
+NOT_YET: Mapping[str, object] = {"sriov_vip": True}
 """What a flavor may say already, and no amphora can do yet."""
 
 
@@ -25,7 +26,8 @@ def furnish(
     """
     Give the load balancer as it shall be created, or why not; `providers` are those that are enabled.
 
-    A provider that is empty is the flavor's or, without one, ours.
+    A provider that is empty is the flavor's or, without one, ours. Without flavor or zone of ours the wish's own data
+    stand: drivers that live elsewhere have a catalogue of theirs.
     """
     flavor = _flavor(wish.flavor_id, catalogue, providers)
     if isinstance(flavor, Rejected):
@@ -37,12 +39,28 @@ def furnish(
     refusal = _provider_refusal(provider, flavor, zone, providers)
     if refusal is not None:
         return refusal
-    flavor_data, zone_data = flavor[1] if flavor else {}, zone[1] if zone else {}
+    flavor_data = flavor[1] if flavor else _given(wish.flavor, provider, provider_data.of_flavor, providers)
+    if isinstance(flavor_data, Rejected):
+        return flavor_data
+    zone_data = zone[1] if zone else _given(wish.availability_zone_data, provider, provider_data.of_zone, providers)
+    if isinstance(zone_data, Rejected):
+        return zone_data
     return (
         _not_offered(provider, flavor_data)
         or _wrong_network(wish, zone_data)
         or replace(wish, provider=provider, flavor=flavor_data, availability_zone_data=zone_data)
     )
+
+
+class _Reader(Protocol):
+    def __call__(self, provider: str, text: str, *, providers: Collection[str]) -> Mapping[str, Any] | Rejected: ...
+
+
+def _given(
+    data: Mapping[str, Any], provider: str, read: _Reader, providers: Collection[str]
+) -> Mapping[str, Any] | Rejected:
+    """Check data that came with the wish as those of a profile are."""
+    return read(provider, msgspec.json.encode(data).decode(), providers=providers) if data else {}
 
 
 def _flavor(flavor_id: str | None, catalogue: CatalogueState, providers: Collection[str]) -> Chosen | None | Rejected:
@@ -100,7 +118,7 @@ def _not_offered(provider: str, flavor_data: Mapping[str, Any]) -> Rejected | No
 
 def _wrong_network(wish: LoadBalancer, zone_data: Mapping[str, Any]) -> Rejected | None:
     valid = zone_data.get("valid_vip_networks")
-    if not valid or wish.vip.network_id in valid:
+    if not valid or wish.vip.network_id in valid or not wish.vip.address:  # without one it is proposed once more
         return None
     where = f"availability zone {wish.availability_zone}"
     detail = f"Network {wish.vip.network_id} is not one that VIPs may be on in {where}: those are {', '.join(valid)}."

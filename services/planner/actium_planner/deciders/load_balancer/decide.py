@@ -5,7 +5,7 @@ from datetime import datetime
 
 from msgspec import structs
 
-from actium_planner.deciders.load_balancer import children, load_balancers, proposals, reports
+from actium_planner.deciders.load_balancer import children, drills, load_balancers, proposals, reports, settling
 from actium_planner.deciders.load_balancer.decision import Decision
 from actium_planner.deciders.load_balancer.quiet import without_a_round
 from actium_planner.deciders.load_balancer.state import LoadBalancerState
@@ -36,6 +36,10 @@ def decide(
             return proposals.settle(command, state, now, decide=_decide_elsewhere)
         case commands.ReportStatus():
             return reports.report(command, state)
+        case commands.SettleLoadBalancer():
+            return settling.settle(command, state, now)
+        case commands.RecordDrill():
+            return drills.record(command, state)
         case _:
             return _refuse_unproposed(command, state) or _decide_ours(command, state, now, strict=strict)
 
@@ -44,7 +48,7 @@ def _refuse_unproposed(command: commands.LoadBalancerCommand, state: LoadBalance
     balancer = state.load_balancer
     if balancer is None and isinstance(command, commands.CreateLoadBalancer) and not state.deleted:
         balancer = command.load_balancer
-    if state.proposal is not None and state.load_balancer is None:
+    if (state.proposal is not None or state.lapsed) and state.load_balancer is None:
         detail = f"Load balancer {command.load_balancer_id} is being created already, by a driver that has been asked."
         return Rejected(reason=Reason.IMMUTABLE, detail=detail)
     if balancer is None or is_ours(balancer.provider):

@@ -43,6 +43,8 @@ def removed_id(event: LoadBalancerEvent) -> str | None:
 
 
 def proposed(state: LoadBalancerState, event: events.ChangeProposed) -> LoadBalancerState:
+    """Hold it; said again in other words, it is the same proposal still."""
+    before = state.proposal
     proposal = Proposal(
         id=event.proposal_id,
         load_balancer_id=event.load_balancer_id,
@@ -53,24 +55,30 @@ def proposed(state: LoadBalancerState, event: events.ChangeProposed) -> LoadBala
         growth=event.growth,
         flavor_id=event.flavor_id,
         availability_zone=event.availability_zone,
+        reported=() if before is None else before.reported,
     )
     return replace(state, proposal=proposal)
 
 
 def settled(state: LoadBalancerState, event: events.ProposalSettled) -> LoadBalancerState:
+    if event.proposal_id in state.lapsed:
+        return replace(state, lapsed=state.lapsed.delete(event.proposal_id), settled=event.proposal_id)
     reported = replace(state.reported, due_at=event.report_by) if event.accepted else state.reported
     return replace(state, proposal=None, settled=event.proposal_id, reported=reported)
 
 
 def lapsed(state: LoadBalancerState) -> LoadBalancerState:
-    """Hold no quota any more for what was proposed; it goes on to be known until it is undone."""
+    """Hold nothing any more for what was proposed, quota or lock; it goes on to be known until it is undone."""
     if state.proposal is None:
         return state
-    return replace(state, proposal=replace(state.proposal, lapsed=True, growth={}))
+    over = replace(state.proposal, growth={}, reported=())
+    return replace(state, proposal=None, lapsed=state.lapsed.set(over.id, over))
 
 
 def failed(state: LoadBalancerState, generation: int) -> LoadBalancerState:
-    return replace(state, pending=False, failed=generation, reported=replace(state.reported, due_at=None))
+    """Wait for the driver no longer; whatever it says next is news, also what it said last."""
+    reported = replace(state.reported, due_at=None, provisioning=Map())
+    return replace(state, pending=False, failed=generation, reported=reported)
 
 
 def wished(state: LoadBalancerState, event: LoadBalancerEvent) -> LoadBalancerState:
@@ -85,6 +93,11 @@ def heard(state: LoadBalancerState, statuses: Sequence[ObjectStatus]) -> LoadBal
     """Give the state after a driver's words, less what they mean for the wish."""
     for status in statuses:
         state = _heard(state, status)
+    return state
+
+
+def kept(state: LoadBalancerState, statuses: Sequence[ObjectStatus]) -> LoadBalancerState:
+    """Keep a driver's words until it is known what became of the change that it is asked about."""
     if state.proposal is None:
         return state
     return replace(state, proposal=replace(state.proposal, reported=(*state.proposal.reported, *statuses)))
@@ -107,7 +120,9 @@ def _heard(state: LoadBalancerState, status: ObjectStatus) -> LoadBalancerState:
     if status.provisioning_status == ACTIVE:
         quiet = replace(reported, due_at=None)
         return replace(state, pending=False, ended=state.generation, failed=0, reported=quiet)
-    return failed(state, state.generation) if status.provisioning_status == ERROR else state
+    if status.provisioning_status != ERROR:
+        return state
+    return replace(state, pending=False, failed=state.generation, reported=replace(reported, due_at=None))
 
 
 def _without(held: Map[str, V], key: str) -> Map[str, V]:

@@ -48,6 +48,11 @@ def evolve(state: LoadBalancerState, event: LoadBalancerEvent) -> LoadBalancerSt
             return replace(state, pending=False, failed=generation, delete_by=None)
         case events.LoadBalancerDeleted():
             return LoadBalancerState(generation=state.generation, deleted=True)
+        case events.LoadBalancerSettled():
+            settled = elsewhere.failed(state, state.generation)
+            return replace(settled, delete_by=None)
+        case events.LoadBalancerDrilled():
+            return state
         case _:
             return _evolve_elsewhere(state, event)
 
@@ -64,6 +69,8 @@ def _evolve_elsewhere(state: LoadBalancerState, event: LoadBalancerEvent) -> Loa
             return elsewhere.failed(state, generation)
         case events.StatusReported(statuses=statuses):
             return _evolve_reported(state, statuses)
+        case events.ReportKept(statuses=statuses):
+            return elsewhere.kept(state, statuses)
         case _ if elsewhere.removed_id(event) in state.reported.leaving:  # asked for again
             state = replace(state, generation=getattr(event, "generation", state.generation))
         case _:
@@ -84,7 +91,9 @@ def _evolve_reported(state: LoadBalancerState, statuses: Sequence[ObjectStatus])
 def _evolve_wish(state: LoadBalancerState, event: LoadBalancerEvent) -> LoadBalancerState:
     generation = getattr(event, "generation", state.generation)
     match event:
-        case events.LoadBalancerCreated(load_balancer=value) | events.LoadBalancerUpdated(load_balancer=value):
+        case events.LoadBalancerCreated(load_balancer=value, appliance_id=meant_for):
+            return replace(state, generation=generation, load_balancer=value, meant_for=meant_for)
+        case events.LoadBalancerUpdated(load_balancer=value):
             return replace(state, generation=generation, load_balancer=value)
         case events.LoadBalancerDeletionRequested(deadline_at=deadline_at):
             return replace(state, generation=generation, deleting=True, delete_by=deadline_at)

@@ -23,8 +23,13 @@ def follow(event: Event, state: LoadBalancerState) -> Sequence[LoadBalancerEvent
             return _begin_round(state, lb_id, holds.get(lb_id, 0))
         case appliances.BundleApplied(holds=holds, appliance_id=appliance_id):
             return _end_round(state, lb_id, holds.get(lb_id, 0), appliance_id)
-        case appliances.BundleFailed(holds=holds, reason=reason):
-            return _fail_round(state, lb_id, holds.get(lb_id, 0), reason)
+        case appliances.BundleFailed():
+            return _fail_round(state, lb_id, event)
+        case appliances.ExchangeFailed(appliance_id=appliance_id, holds=holds, reason=reason):
+            unexchanged = appliances.BundleFailed(
+                appliance_id=appliance_id, bundle=0, holds=holds, reason=reason, still_serves=True
+            )
+            return _fail_round(state, lb_id, unexchanged)
         case appliances.LoadBalancerReleased(load_balancer_id=released) if released == lb_id:
             withdrawn = state.deleting and not state.withdrawn
             return [events.LoadBalancerWithdrawn(load_balancer_id=lb_id)] if withdrawn else []
@@ -51,15 +56,21 @@ def _end_round(
     return [*happened, events.RoundEnded(load_balancer_id=lb_id, generation=held)]
 
 
-def _fail_round(state: LoadBalancerState, lb_id: LoadBalancerId, held: int, reason: str) -> Sequence[LoadBalancerEvent]:
-    if state.deleting or held == 0 or held < state.ended or (held == state.failed and not state.pending):
+def _fail_round(
+    state: LoadBalancerState, lb_id: LoadBalancerId, failed: appliances.BundleFailed
+) -> Sequence[LoadBalancerEvent]:
+    held = failed.holds.get(lb_id, 0)
+    known = held <= state.failed and not state.pending
+    # What it wishes for is served as before: the round failed for another one's sake.
+    unharmed = failed.still_serves and held <= state.ended
+    if state.deleting or held == 0 or held < state.ended or known or unharmed:
         return []
-    return [events.RoundFailed(load_balancer_id=lb_id, generation=held, reason=reason)]
+    return [events.RoundFailed(load_balancer_id=lb_id, generation=held, reason=failed.reason)]
 
 
 def deadlines(state: LoadBalancerState) -> Iterator[datetime]:
     """Give the times at which `lapse` may have something to say."""
-    if state.proposal is not None and not state.proposal.lapsed:
+    if state.proposal is not None:
         yield state.proposal.deadline_at
     if state.delete_by is not None:
         yield state.delete_by

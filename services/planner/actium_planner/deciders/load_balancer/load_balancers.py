@@ -10,7 +10,7 @@ from actium_planner.deciders.load_balancer.evolve import fold
 from actium_planner.deciders.load_balancer.state import LoadBalancerState
 from actium_planner.validation import load_balancer as validation
 from actium_planner.validation.changes import apply_changes
-from actium_planner.validation.refusals import invalid, unsupported
+from actium_planner.validation.refusals import invalid
 from actium_shared.commands import planner as commands
 from actium_shared.events import load_balancer as events
 from actium_shared.events.load_balancer import LoadBalancerEvent
@@ -99,10 +99,6 @@ def delete(command: commands.DeleteLoadBalancer, state: LoadBalancerState, now: 
 
 def fail_over(command: commands.FailOverLoadBalancer, state: LoadBalancerState) -> Decision:
     """Have what carries it exchanged."""
-    if state.is_ours:
-        return unsupported(
-            "Provider 'actium' does not support a requested action: failover on demand is not there yet."
-        )
     return [
         events.LoadBalancerFailoverRequested(
             load_balancer_id=command.load_balancer_id, generation=state.next_generation

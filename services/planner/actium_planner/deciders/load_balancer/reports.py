@@ -1,10 +1,11 @@
 """What another vendor's driver says of its objects: recorded where it is new, and what follows from it. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from actium_planner.deciders.load_balancer.decision import Decision
 from actium_planner.deciders.load_balancer.elsewhere import knows
-from actium_planner.deciders.load_balancer.state import LoadBalancerState
+from actium_planner.deciders.load_balancer.evolve import evolve
+from actium_planner.deciders.load_balancer.state import LoadBalancerState, Proposal
 from actium_planner.validation.refusals import conflict, invalid, missing
 from actium_shared.commands import planner as commands
 from actium_shared.events import load_balancer as events
@@ -15,8 +16,8 @@ from actium_shared.proposals import DELETED, KINDS, OPERATING_STATUSES, PROVISIO
 
 
 def report(command: commands.ReportStatus, state: LoadBalancerState) -> Decision:
-    """Take a report; while the driver is asked about a change, it may speak of what does not count yet."""
-    if state.load_balancer is None and state.proposal is None:
+    """Take a report; while the driver is asked about a change it is kept, as it may speak of what does not count yet."""
+    if state.load_balancer is None and state.proposal is None and not state.lapsed:
         return missing("Load balancer", command.load_balancer_id)
     if state.load_balancer is not None and state.is_ours:
         return conflict(f"Load balancer {command.load_balancer_id} is Actium's own: no other driver reports on it.")
@@ -24,19 +25,37 @@ def report(command: commands.ReportStatus, state: LoadBalancerState) -> Decision
         refusal = _malformed(status) or _unheard_of(status, state)
         if refusal is not None:
             return refusal
+    if state.proposal is not None:
+        return _keep(command, state.proposal)
     return record(command.load_balancer_id, command.statuses, state)
+
+
+def _keep(command: commands.ReportStatus, proposal: Proposal) -> list[LoadBalancerEvent]:
+    """Keep what differs from what the driver said last of the same thing."""
+    said = {status.id: status for status in proposal.reported}
+    fresh = []
+    for status in command.statuses:
+        if said.get(status.id) != status:
+            fresh.append(status)
+            said[status.id] = status
+    if not fresh:
+        return []
+    lb_id = command.load_balancer_id
+    return [events.ReportKept(load_balancer_id=lb_id, proposal_id=proposal.id, statuses=tuple(fresh))]
 
 
 def record(
     lb_id: LoadBalancerId, statuses: Iterable[ObjectStatus], state: LoadBalancerState
 ) -> list[LoadBalancerEvent]:
-    """Give what a driver's words change."""
-    fresh = tuple(status for status in statuses if _is_new(status, state))
+    """Give what a driver's words change; those of things that do not count, or no more, are passed over."""
+    if state.load_balancer is None:
+        return []
+    fresh = tuple(_fresh(lb_id, statuses, state))
     if not fresh:
         return []
     happened: list[LoadBalancerEvent] = [events.StatusReported(load_balancer_id=lb_id, statuses=fresh)]
     gone = any(status.id == lb_id and status.provisioning_status == DELETED for status in fresh)
-    if state.load_balancer is None or state.withdrawn or not gone:
+    if state.withdrawn or not gone:
         return happened
     if not state.deleting:  # it went by itself
         requested = events.LoadBalancerDeletionRequested(load_balancer_id=lb_id, generation=state.next_generation)
@@ -44,12 +63,19 @@ def record(
     return [*happened, events.LoadBalancerWithdrawn(load_balancer_id=lb_id)]
 
 
+def _fresh(lb_id: LoadBalancerId, statuses: Iterable[ObjectStatus], state: LoadBalancerState) -> Iterator[ObjectStatus]:
+    """Give those that say something new after those before them."""
+    for status in statuses:
+        if _is_new(status, state):
+            yield status
+            state = evolve(state, events.StatusReported(load_balancer_id=lb_id, statuses=(status,)))
+
+
 def _is_new(status: ObjectStatus, state: LoadBalancerState) -> bool:
-    if state.proposal is not None and not state.proposal.lapsed:
-        # What it says now may be about the change that it is asked about, and is then said again with that.
-        return status not in state.proposal.reported
+    if not knows(state, status.id):
+        return False
     if status.provisioning_status == DELETED:
-        return knows(state, status.id)
+        return True
     known = state.reported
     said = (known.provisioning.get(status.id), known.operating.get(status.id))
     return any(word not in (None, before) for word, before in zip(_words(status), said, strict=True))
@@ -73,7 +99,7 @@ def _malformed(status: ObjectStatus) -> Rejected | None:
 
 
 def _unheard_of(status: ObjectStatus, state: LoadBalancerState) -> Rejected | None:
-    """What is gone is not missed; and what is proposed, the driver knows better than we do."""
-    if state.proposal is not None or status.provisioning_status == DELETED or knows(state, status.id):
+    """What is gone is not missed; and what is or was proposed, the driver knows better than we do."""
+    if state.proposal is not None or state.lapsed or status.provisioning_status == DELETED or knows(state, status.id):
         return None
     return missing(status.kind, status.id)

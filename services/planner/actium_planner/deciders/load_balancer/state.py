@@ -61,7 +61,7 @@ class L7PolicyState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A wish that another vendor's driver is asked about. `reported` is what that driver says meanwhile."""
+    """A wish that another vendor's driver is asked about. `reported` is what that driver says meanwhile, for later."""
 
     id: str
     load_balancer_id: LoadBalancerId
@@ -72,7 +72,6 @@ class Proposal:
     growth: Mapping[str, int]
     flavor_id: str | None = None
     availability_zone: str | None = None
-    lapsed: bool = False
     reported: tuple[ObjectStatus, ...] = ()
 
 
@@ -109,11 +108,15 @@ class LoadBalancerState:
     failed: int = 0
     pending: bool = False
     appliance_id: ApplianceId | None = None
+    meant_for: ApplianceId | None = None
+    """The appliance that it was to share when it was created, if any; where it is, that appliance's admission says."""
     deleting: bool = False
     delete_by: datetime | None = None
     withdrawn: bool = False
     deleted: bool = False
     proposal: Proposal | None = None
+    lapsed: Map[str, Proposal] = field(default_factory=Map)
+    """Proposals that nobody settled in time, until what their driver may have made of them is undone."""
     settled: str = ""
     """The last proposal that was settled, so that a repeated settlement is recognised."""
     reported: Reported = field(default_factory=Reported)

@@ -1,0 +1,93 @@
+"""
+Planned failover: amphorae leave without loss of traffic, when those that take their places run what they run.
+
+The standby of a pair goes first. Its master lets the newcomers take over before it goes.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from actium_planner.deciders.appliance import roles, rounds
+from actium_planner.deciders.appliance.context import Context
+from actium_planner.deciders.appliance.membership import dismiss
+from actium_planner.deciders.appliance.state import AmphoraState, ApplianceState, Outcome, Stage
+from actium_shared.events import appliance as events
+from actium_shared.events.appliance import ApplianceEvent
+from actium_shared.events.load_balancer import LoadBalancerFailoverRequested
+from actium_shared.ids import LoadBalancerId
+
+
+def requested(
+    trigger: LoadBalancerFailoverRequested, state: ApplianceState, context: Context
+) -> Sequence[ApplianceEvent]:
+    """Have all go that are there now; the load balancer's round ends with the last of them."""
+    lb_id, generation = trigger.load_balancer_id, trigger.generation
+    if lb_id not in state.load_balancers or state.waiting.get(lb_id, 0) >= generation:
+        return []
+    wish = context.wishes[lb_id]
+    if max(wish.ended, wish.failed) >= generation or wish.deleting:
+        return []
+    going = {amphora.id for amphora in state.amphorae.values() if amphora.serves or amphora.at_large}
+    reason = f"failover of load balancer {lb_id}"
+    happened: list[ApplianceEvent] = []
+    for amphora in state.serving():
+        if amphora.replaces not in going:  # else it has come for this
+            happened += leave(state, amphora, reason, context, load_balancer_id=lb_id, generation=generation)
+    return happened
+
+
+def leave(
+    state: ApplianceState,
+    amphora: AmphoraState,
+    reason: str,
+    context: Context,
+    *,
+    load_balancer_id: LoadBalancerId | None = None,
+    generation: int = 0,
+) -> Sequence[ApplianceEvent]:
+    """Have an amphora replaced: one that has run nothing yet goes at once, and one that is booting is new."""
+    assert state.id is not None
+    if amphora.stage is not Stage.JOINED:
+        return []
+    if not amphora.settled:
+        return dismiss(state, amphora, reason, context)
+    return [
+        events.AmphoraLeaving(
+            appliance_id=state.id,
+            amphora_id=amphora.id,
+            reason=reason,
+            load_balancer_id=load_balancer_id,
+            generation=generation,
+        )
+    ]
+
+
+def advance(state: ApplianceState, context: Context) -> Sequence[ApplianceEvent]:
+    """Let the next one go that can be spared, or have it yield first."""
+    assert state.id is not None
+    for amphora in state.leaving():
+        if amphora.yield_by is not None:
+            if roles.has_another_master(state, amphora) or not roles.is_master(state, amphora):
+                return dismiss(state, amphora, "replaced: its partner is master", context)
+        elif _can_be_spared(state, amphora):
+            if not roles.is_master(state, amphora):
+                return dismiss(state, amphora, "replaced: another runs what it runs", context)
+            yield_by = context.now + timedelta(seconds=context.limits.yield_s)
+            return [events.AmphoraYielding(appliance_id=state.id, amphora_id=amphora.id, deadline_at=yield_by)]
+    return []
+
+
+def _can_be_spared(state: ApplianceState, amphora: AmphoraState) -> bool:
+    if state.bundle.outcome is not Outcome.APPLIED:
+        return False
+    ready = [other for other in state.staying() if rounds.is_ready(state, other.id)]
+    return len(ready) >= len(state.roles) or any(other.replaces == amphora.id for other in ready)
+
+
+def lapse(state: ApplianceState, context: Context) -> Sequence[ApplianceEvent]:
+    """Dismiss a master that has not yielded in time."""
+    happened: list[ApplianceEvent] = []
+    for amphora in state.leaving():
+        if amphora.yield_by is not None and amphora.yield_by <= context.now:
+            happened += dismiss(state, amphora, "replaced: it did not yield in time", context)
+    return happened
