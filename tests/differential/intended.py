@@ -44,7 +44,6 @@ NUMBERS = "a number is no address, whatever it may be converted to"
 SAFE = "what is written into a configuration holds nothing that could end a line or a word there"
 SCTP = "our data plane cannot carry SCTP, and says so"
 L7_ON_HTTP = "our provider answers as upstream's amphora provider does: policies need HTTP"
-FAILOVER = "failover is not yet offered"
 FILTERS = "a filter that can match nothing is a mistake: no such value, or no simple field"
 INNER_FILTERS = "a filter has the name of a field of the reply, not that of a column of upstream's database"
 NO_SELECTION = "an unknown path below an object is not there; upstream gives an empty object"
@@ -54,6 +53,7 @@ REVERSED = "a page in reverse is the nearest one before the marker; upstream giv
 WHOLE_LINK = "a link to the next page keeps the direction of sorting; upstream drops it"
 NO_LINK = "no limit, no next page; upstream links to one with limit=None"
 PROVIDERS = "other providers, other words"
+MORE_OPTIONS = "our flavors can say more: spares, front ends, drivers"
 LIST_QUOTAS = "in the list of quotas a limit that was never set is null; upstream fills in -1 with the first one set"
 QUOTA_FIELDS = "quotas can be asked for by field like everything else"
 TREE_MEMBERS = "a member whose pool is created with a monitor has one from the start"
@@ -80,7 +80,6 @@ TABLE: tuple[Intended, ...] = (
         upstream='"PENDING_UPDATE"',
         ours='"ACTIVE"',
     ),
-    Intended(why=FAILOVER, where=".*failover", upstream="202|409", ours="501"),
     Intended(
         why="a deletion that is asked for again is the same wish",
         where="a load balancer that is being deleted / .* deletion again",
@@ -288,6 +287,7 @@ TABLE: tuple[Intended, ...] = (
     ),
     # What upstream's no-op drivers cannot know
     Intended(why=PROVIDERS, where=".* GET .*providers.*", what=r"body\.(providers|.*description)"),
+    Intended(why=MORE_OPTIONS, where=".* GET .*flavor_capabilities.*", what=r"body\.flavor_capabilities"),
     Intended(why=NO_NETWORK, where=".*", what=r"body.*\.vip_network_id", upstream="null", ours='"<uuid>"'),
     Intended(
         why=NO_NETWORK,

@@ -19,7 +19,7 @@ from actium_network.settings import NetworkSettings
 from actium_planner.main import main as planner_main
 from actium_planner.settings import PlannerSettings
 from actium_shared import tasks
-from actium_shared.commands.compute import BootAmphora, ConfigureAmphora, DeleteAmphora
+from actium_shared.commands.compute import BootAmphora, ConfigureAmphora, DeleteAmphora, FenceAmphora
 from actium_shared.event_store import JetStreamEventStore
 from actium_shared.message import Order
 from actium_shared.service import Service
@@ -65,6 +65,10 @@ class HeldFleet(Fleet):
     async def configure(self, order: Order) -> None:
         await self.may_work.wait()
         await super().configure(order)
+
+    async def fence(self, order: Order) -> None:
+        await self.may_work.wait()
+        await super().fence(order)
 
     async def delete(self, order: Order) -> None:
         await self.may_work.wait()
@@ -141,7 +145,14 @@ async def serving(nats_server: NatsServer, folder: Path, *, strict_immutability:
         fleet = HeldFleet(network_bus, compute_bus)
         await compute_bus.serve_asks("compute", fleet.answer)
         compute = Service("compute", compute_bus)
-        compute.orders({BootAmphora: fleet.boot, ConfigureAmphora: fleet.configure, DeleteAmphora: fleet.delete})
+        compute.orders(
+            {
+                BootAmphora: fleet.boot,
+                ConfigureAmphora: fleet.configure,
+                FenceAmphora: fleet.fence,
+                DeleteAmphora: fleet.delete,
+            }
+        )
         fabric = NoopFabric((MANAGEMENT,), folder / "named.jsonl")
         running = [
             asyncio.create_task(part)

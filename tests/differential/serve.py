@@ -3,7 +3,8 @@ Serves upstream's API on a port of loopback until it is ended; run by the Python
 
 It stands on an empty database in memory and its no-op drivers. Two requests of ours go to no resource of upstream's:
 `POST /-/settle` has the provider say that all its work is done, `POST /-/wipe` empties the database. What a request
-with the header `X-Undo` has done is undone when it is answered, and whatever a refused one has left behind.
+with the header `X-Undo` has done is undone when it is answered, and whatever a refused one has left behind; with the
+header `X-Plain` nothing is done around a request, so that how long it takes is upstream's alone.
 """
 
 import copy
@@ -83,7 +84,7 @@ class Upstream:
         return []
 
     def _play(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
-        if environ["REQUEST_METHOD"] == "GET":
+        if environ["REQUEST_METHOD"] == "GET" or "HTTP_X_PLAIN" in environ:
             return self._app(environ, start)
         before, statuses = State(), []
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import statistics
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +17,7 @@ from actium_embedded import (
     checks,
     demo,
     down,
+    drill,
     environment,
     foreground,
     logs,
@@ -36,6 +38,10 @@ PLAIN_DEMO_REQUESTS = 100
 OPERATOR_COMMANDS = {
     "events": "The log: `events tail` follows it, `events show LB` tells one load balancer's whole story.",
     "secret": "Certificates and their keys for listeners and pools: `secret put`, `secret list`, `secret delete`.",
+    "amphorae": "Every amphora: its part, where it runs, what it carries and runs, when it was heard last.",
+    "spares": "The pools of spares: how many shall wait, and how many do.",
+    "rollout": "Amphorae of an image, certificate or age replaced in waves: `rollout start|list|show|pause|resume|abort`.",
+    "settle": "`settle LB --reason TEXT`: have a load balancer wait no longer; what is in flight is called failed.",
     "services": "Each service as the operator API sees it.",
     "policy": "The rules by which callers may do things: `policy sample` prints them, to be overridden.",
     "dead-letters": "What services could not digest, with the reason.",
@@ -237,6 +243,29 @@ def _demonstrate(world: World, requests: int | None) -> traffic.Tally:
     tally = traffic.show(target, names, requests=limit)
     console.print(traffic.summary(tally))
     return tally
+
+
+@app.command("drill")
+def drill_command(
+    load_balancer: Annotated[str, typer.Argument(help="Its id or its name.")],
+    kill: Annotated[bool, typer.Option("--kill", help="Remove the amphora that serves at once.")] = False,
+    times: Annotated[int, typer.Option("--times", "-n", help="So often.", min=1)] = 1,
+    port: Annotated[int | None, typer.Option(help="What is asked; default: its first HTTP listener.")] = None,
+    within_s: Annotated[float, typer.Option("--within", help="Seconds until all is in place again.", min=1)] = 120.0,
+) -> None:
+    """Fail a load balancer over for practice, measure what its clients notice, and put that on the log."""
+    world = world_with_traffic()
+    target = drill.target(world, load_balancer, port=port)
+    gaps = []
+    for _ in range(times):
+        measured = drill.run(world, target, kind=drill.KILL if kill else drill.PLANNED, within_s=within_s)
+        gaps.append(measured.gap_ms)
+        console.print(
+            f"    longest time without an answer {measured.gap_ms:.0f} ms; {measured.failed} of {measured.probes} "
+            f"requests failed; whole again after {measured.whole_s:.1f} s"
+        )
+    if times > 1:
+        console.print(f"{times} drills: median {statistics.median(gaps):.0f} ms, worst {max(gaps):.0f} ms")
 
 
 @app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

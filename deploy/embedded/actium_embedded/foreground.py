@@ -1,15 +1,14 @@
 """`up --foreground`: the world stays attached to the terminal, tells what its services say, and goes down with it."""
 
 import json
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from rich.markup import escape
-
 from actium_embedded import logs, up
 from actium_embedded.down import bring_down
-from actium_embedded.terminal import console
+from actium_embedded.terminal import console, escape, is_lost
 from actium_embedded.world import World
 
 POLL_S = 0.2
@@ -19,16 +18,29 @@ FRAME = ("time", "level", "service", "message", "correlation_id")
 
 
 def stay(world: World, *, tell: Callable[[World], None]) -> None:
-    """Show what is said until Ctrl-C or SIGTERM, then take the world down; return early where somebody else did."""
+    """
+    Show what is said until Ctrl-C, SIGTERM, or the terminal is closed, then take the world down.
+
+    Returns early where somebody else did.
+    """
     try:
         tell(world)
         console.print("  [dim]Ctrl-C takes it down[/dim]")
         _follow(world)
         console.print("the world was taken down by another command")
-    except (KeyboardInterrupt, SystemExit):
+    except BaseException as exc:
+        lost = is_lost()
         console.print()
-        with up.at_work_on(world.folder):
-            bring_down(world)
+        _take_down(world)
+        if not lost and not isinstance(exc, KeyboardInterrupt | SystemExit):
+            raise
+
+
+def _take_down(world: World) -> None:
+    """To the end, also where the terminal is closed only now."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with up.at_work_on(world.folder):
+        bring_down(world)
 
 
 def _follow(world: World) -> None:

@@ -1,13 +1,13 @@
 """`logs`: the last lines of one service or of all, and what comes after them."""
 
+import threading
 import time
 from pathlib import Path
 
-from rich.markup import escape
-
 from actium_embedded.errors import WorldError
-from actium_embedded.terminal import console
+from actium_embedded.terminal import console, escape
 from actium_embedded.world import World
+from actium_shared.terminals import end_with_reader
 
 COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "bright_red", "bright_cyan", "white")
 BLOCK_BYTES = 256 * 1024
@@ -33,6 +33,8 @@ def show(world: World, service: str | None, *, lines: int, follow: bool) -> None
     for number, (name, path) in enumerate(logs.items()):
         text, positions[name] = last_lines(path, lines)
         _print(name, text, number=number, width=width)
+    if follow:
+        threading.Thread(target=end_with_reader, daemon=True).start()
     while follow:
         for number, (name, path) in enumerate(logs.items()):
             text, positions[name] = read_from(path, positions[name])

@@ -7,15 +7,19 @@ from pathlib import Path
 
 import msgspec
 
-from actium_embedded import keys, nats_config, service_user
+from actium_embedded import keys, nats_config, passed_on, service_user
 from actium_embedded.world import World
 
 BIN = Path(sys.executable).parent
 NATS_SERVER = "nats-server"
+GARBAGE_PERCENT = "50"
+"""Of what nats-server really holds: so much more it may hold before it tidies up. With Go's own 100 it takes half as much again."""
+
 RELAY = "relay"
 """Passes on what amphorae say; a world whose amphorae say nothing does without."""
 
 RELAY_PORT = 5555
+GATEWAY_PORT = 9444
 """UDP, inside the fabric's namespace, so no other world can hold it."""
 
 
@@ -32,20 +36,38 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def table(world: World) -> tuple[Process, ...]:
-    """In the order of starting."""
-    return tuple(process for process in _all(world) if world.is_on_host or process.name != RELAY)
+    """In the order of starting, with the settings that the environment has for them."""
+    return tuple(_with_settings(process) for process in _all(world) if world.is_on_host or process.name != RELAY)
+
+
+def check_settings(world: World) -> None:
+    """
+    Look at the settings that the environment has for services.
+
+    Raises:
+        WorldError: one is of no service, or not to be set from outside.
+    """
+    passed_on.check({process.name: process.environment.keys() for process in _all(world)})
+
+
+def _with_settings(process: Process) -> Process:
+    if process.name == NATS_SERVER:
+        return process
+    settings = passed_on.chosen(process.name, but=process.environment)
+    return msgspec.structs.replace(process, environment=process.environment | settings)
 
 
 def _all(world: World) -> tuple[Process, ...]:
     folder = str(world.data)
     database = {name: f"sqlite:///{world.data / name}.sqlite" for name in ("api", "network", "compute", "health")}
     master_key = str(keys.heartbeat_master_key(world))
-    relay = f"{world.network_with_role('management').controller}:{RELAY_PORT}"
+    controller = world.network_with_role("management").controller
+    relay, gateway = f"{controller}:{RELAY_PORT}", f"{controller}:{GATEWAY_PORT}"
     return (
         Process(
             name=NATS_SERVER,
             command=(str(BIN / "nats-server"), "--config", str(nats_config.config_file(world))),
-            environment=_base_environment(),
+            environment=_base_environment() | {"GOGC": GARBAGE_PERCENT},
         ),
         _service(
             world,
@@ -62,13 +84,14 @@ def _all(world: World) -> tuple[Process, ...]:
             ACTIUM_DATABASE_URL=database["compute"],
             ACTIUM_WORLD_NAME=world.name,
             ACTIUM_WORLD_KIND=world.choices.kind,
-            ACTIUM_AMPHORA_DRIVER="haproxy" if world.is_on_host else "noop",
+            ACTIUM_AMPHORA_DRIVER="" if world.is_on_host else "noop",
             ACTIUM_IMAGES_FOLDER=f"{folder}/images",
             ACTIUM_AMPHORAE_FOLDER=str(world.amphorae),
             ACTIUM_AUTHORITY_FOLDER=f"{folder}/authority",
             ACTIUM_SECRETS_FOLDER=f"{folder}/secrets",
             ACTIUM_HEARTBEAT_MASTER_KEY_FILE=master_key,
             ACTIUM_RELAY_ADDRESSES=relay,
+            ACTIUM_GATEWAY_BIND=gateway if world.is_on_host else "",
             ACTIUM_HOSTS=",".join(world.choices.hosts),
         ),
         _service(world, "planner"),
@@ -88,6 +111,7 @@ def _all(world: World) -> tuple[Process, ...]:
             ACTIUM_LISTEN_HOST="127.0.0.1",
             ACTIUM_LISTEN_PORT=str(world.choices.ports.api),
             ACTIUM_FACADE="true",
+            ACTIUM_ABSENT_SERVICES="" if world.is_on_host else RELAY,
             **_authentication(world),
         ),
     )
@@ -114,6 +138,6 @@ def _service(world: World, name: str, *, module: str | None = None, **settings: 
 
 def _base_environment() -> dict[str, str]:
     """Little on purpose: a process of the world is the same whoever's shell called `up`."""
-    passed_on: Mapping[str, str] = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    inherited: Mapping[str, str] = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     path = os.pathsep.join((str(BIN), "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"))
-    return {"PATH": path, "LANG": "C.UTF-8", "HOME": "/root", **passed_on}
+    return {"PATH": path, "LANG": "C.UTF-8", "HOME": "/root", **inherited}

@@ -10,7 +10,7 @@ from actium_embedded import running as processes
 from actium_embedded.operator_api import ServiceHealth
 from actium_embedded.processes import NATS_SERVER
 from actium_embedded.running import Running
-from actium_embedded.terminal import ago
+from actium_embedded.terminal import ago, escape
 from actium_embedded.world import World
 
 
@@ -86,7 +86,7 @@ def _state(row: Row) -> str:
         return "[green]runs[/green]"
     if row.health is None:
         return "[yellow]runs, health unknown[/yellow]"
-    detail = f" ({row.health.detail})" if row.health.detail else ""
+    detail = f" ({escape(row.health.detail)})" if row.health.detail else ""
     return f"[green]healthy[/green]{detail}" if row.health.healthy else f"[red]not healthy[/red]{detail}"
 
 

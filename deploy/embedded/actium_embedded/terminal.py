@@ -4,10 +4,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
+from rich import markup
 from rich.console import Console
-from rich.markup import escape
 from rich.status import Status
+
+from actium_shared.terminals import clean_lines, is_read, let_go_of_output
 
 PLAIN_WIDTH = 160
 """Of tables that go to a file or a pipe, where no window cuts them."""
@@ -15,8 +18,30 @@ PLAIN_WIDTH = 160
 MARGIN = 7
 """Of a finished step: its mark, and the blanks around title, detail and time."""
 
-console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+
+class Output(Console):
+    """Standard output. A reader who has seen enough (`| head`) ends the command, and that is no failure."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        let_go_of_output()
+        raise SystemExit(0)
+
+
+console = Output(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
 errors = Console(stderr=True, highlight=False)
+
+
+def escape(text: str) -> str:
+    """Have text shown as it is, whoever wrote it: neither markup nor control characters do anything."""
+    return markup.escape(clean_lines(text))
+
+
+def is_lost() -> bool:
+    """Say whether nobody reads us any more; from then on, what is said goes nowhere."""
+    if is_read():
+        return False
+    let_go_of_output()
+    return True
 
 
 class Step:

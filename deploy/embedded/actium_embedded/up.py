@@ -26,8 +26,8 @@ from actium_embedded import world as worlds
 from actium_embedded.down import bring_down
 from actium_embedded.errors import WorldError
 from actium_embedded.files import locked, write_atomically
-from actium_embedded.processes import NATS_SERVER, Process, table
-from actium_embedded.terminal import console, step
+from actium_embedded.processes import NATS_SERVER, Process, check_settings, table
+from actium_embedded.terminal import console, is_lost, step
 from actium_embedded.world import Auth, Kind, World
 
 READY_WITHIN_S = 90.0
@@ -93,6 +93,7 @@ def bring_up(
             with step("checking this host"):
                 claims.check(world)
                 preflight.check(world)
+                check_settings(world)
             _have_service_user(world, asked=auth)
         try:
             _start(world, make_table, ran_before=ran_before)
@@ -101,6 +102,7 @@ def bring_up(
             _resume_backends(world)
         except BaseException:
             if not ran_before:
+                is_lost()  # what nobody reads must not keep us from it
                 console.print("  taking back what was started:")
                 bring_down(world)
             raise

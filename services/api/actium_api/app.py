@@ -19,10 +19,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from actium_api import facade, gate, operator, paths
-from actium_api.auth import Authenticator, Everyone
+from actium_api import facade, operator, paths
+from actium_api.access import gate
+from actium_api.access.callers import Authenticator, Everyone
+from actium_api.access.policy import EverythingGoes, Policy
 from actium_api.faults import Fault, RouterFault, fault_response, router_response
-from actium_api.policy import EverythingGoes, Policy
 from actium_api.routes import (
     amphorae,
     availability_zone_profiles,

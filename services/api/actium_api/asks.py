@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from actium_api.auth import Caller
+from actium_api.access.callers import Caller
 from actium_api.faults import Fault, refuse
 from actium_shared.bus import ASK_TIMEOUT_S, Bus
 from actium_shared.clock import Clock
@@ -30,6 +30,7 @@ from actium_shared.commands.planner import (
     DeleteLoadBalancer,
     DeleteMember,
     DeletePool,
+    RemoveAmphora,
 )
 from actium_shared.errors import PermanentError, RetryableError, TooLargeError
 from actium_shared.ids import ProjectId
@@ -61,6 +62,7 @@ DELETIONS = (
     DeleteFlavorProfile,
     DeleteAvailabilityZone,
     DeleteAvailabilityZoneProfile,
+    RemoveAmphora,
 )
 
 

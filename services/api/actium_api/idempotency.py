@@ -3,7 +3,7 @@
 import msgspec
 from starlette.requests import Request
 
-from actium_api.auth import caller
+from actium_api.access.callers import caller
 from actium_api.faults import Fault
 from actium_shared.ids import Ids, derived_id
 

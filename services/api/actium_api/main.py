@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 
-from actium_api import admission, drivers, migrations, server
+from actium_api import drivers, migrations, server
+from actium_api.access import admission
 from actium_api.app import application
 from actium_api.asks import Asks
 from actium_api.projector import Projector

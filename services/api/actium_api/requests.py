@@ -6,7 +6,13 @@ import msgspec
 from starlette.requests import Request
 
 from actium_api.faults import Fault, RouterFault
+from actium_api.schemas.fields import TRUE
 from actium_api.settings import ApiSettings
+
+
+def says_yes(request: Request, parameter: str) -> bool:
+    """Say whether a query parameter is true, in any of the words for it; anything else is no."""
+    return request.query_params.get(parameter, "").lower() in TRUE
 
 
 async def wrapped(request: Request, wrapper: str) -> Any:

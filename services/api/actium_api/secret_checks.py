@@ -5,8 +5,8 @@ from typing import TypeVar
 
 import msgspec
 
+from actium_api.access.callers import Caller
 from actium_api.asks import Asks
-from actium_api.auth import Caller
 from actium_shared.commands.compute import CheckSecrets, SecretUse
 from actium_shared.commands.planner import ListenerChanges, PoolChanges
 from actium_shared.ids import ProjectId, SecretRef

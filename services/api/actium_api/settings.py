@@ -32,9 +32,12 @@ class ApiSettings(ProviderSettings):
     facade: bool = False
     """Answer the read-only identity and network calls of the usual clients: for worlds that have neither service."""
 
+    absent_services: tuple[str, ...] = ()
+    """Those of ours that this world does without: nobody misses them."""
+
     default_provider: str = "actium"
     driver_timeout_s: float = 20.0
-    """So long another vendor's driver may take for a call; with 25 s more than that, addresses wait for it (60 s)."""
+    """So long another vendor's driver may take for a call."""
 
     driver_agent_folder: Path | None = None
     """Where the sockets are by which other vendors' drivers report; without it there are none."""

@@ -199,16 +199,16 @@ async def test_what_cannot_be_chosen_is_said(world: World) -> None:
     fault(await create(world, flavor_id=flavor["id"], provider="another"), 400, "another")
     await world.client.put(f"{LBAAS}/flavors/{flavor['id']}", json={"flavor": {"enabled": False}})
     fault(await create(world, flavor_id=flavor["id"]), 400, "disabled")
-    pair = await made(
+    virtual = await made(
         world,
         "flavorprofiles",
         "flavorprofile",
-        name="pair",
+        name="virtual",
         provider_name="actium",
-        flavor_data='{"loadbalancer_topology": "ACTIVE_STANDBY"}',
+        flavor_data='{"sriov_vip": true}',
     )
-    two = await made(world, "flavors", "flavor", name=new("two"), flavor_profile_id=pair["id"])
-    fault(await create(world, flavor_id=two["id"]), 501, "not yet offered")
+    fast = await made(world, "flavors", "flavor", name=new("fast"), flavor_profile_id=virtual["id"])
+    fault(await create(world, flavor_id=fast["id"]), 501, "not yet offered")
 
 
 async def test_quotas_are_shown_in_both_spellings_with_the_sites_defaults_filled_in(world: World) -> None:

@@ -180,6 +180,8 @@ async def test_a_token_without_a_project_or_a_known_role_may_nothing(site: Site)
     for who in ("mia", "lou@one"):
         for path in ("loadbalancers", "pools", "flavors", "quotas/defaults"):
             refused(await site.ask(who, "GET", f"{LBAAS}/{path}"))
+        network = await site.ask(who, "GET", "/network/v2.0/networks")
+        assert (network.status_code, network.json()["NeutronError"]["type"]) == (403, "PolicyNotAuthorized")
         refused(await site.ask(who, "POST", f"{LBAAS}/loadbalancers", loadbalancer={"vip_subnet_id": PUBLIC}))
 
 

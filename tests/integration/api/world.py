@@ -1,7 +1,9 @@
 """The real API and planner, a bus, and a network and a compute service that do at once what they are told."""
 
 import asyncio
+import contextlib
 import socket
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +19,14 @@ from actium_planner.main import main as planner_main
 from actium_planner.settings import PlannerSettings
 from actium_shared import tasks
 from actium_shared.bus import Bus, Question
-from actium_shared.commands.compute import BootAmphora, CheckSecrets, ConfigureAmphora, DeleteAmphora, SecretUse
+from actium_shared.commands.compute import (
+    BootAmphora,
+    CheckSecrets,
+    ConfigureAmphora,
+    DeleteAmphora,
+    FenceAmphora,
+    SecretUse,
+)
 from actium_shared.commands.network import (
     FindNetworkObjects,
     FindSubnet,
@@ -32,8 +41,9 @@ from actium_shared.events.amphora import (
     AmphoraConfigurationRefused,
     AmphoraConfigured,
     AmphoraDeleted,
+    AmphoraFenced,
 )
-from actium_shared.events.network import Port, PortCreated, PortsSettled, VipReleased
+from actium_shared.events.network import Port, PortCreated, PortsSettled, VipReleased, VipReserved
 from actium_shared.ids import PortId, derived_id
 from actium_shared.message import Accepted, Commit, Event, Order, Position, Reason, Rejected, Reply, WorkCause
 from actium_shared.service import Service
@@ -74,6 +84,7 @@ class Fleet:
     def __init__(self, network: Bus, compute: Bus) -> None:
         self._network, self._compute = Writer("network", network), Writer("compute", compute)
         self._booted: set[str] = set()
+        self._reserved: dict[str, VipReservation] = {}
         self.refuses = False
         self._at_work = asyncio.Event()
         self._at_work.set()
@@ -92,13 +103,10 @@ class Fleet:
         match question.command:
             case ReserveVip(address="203.0.113.66"):
                 return Rejected(reason=Reason.CONFLICT, detail="203.0.113.66 is taken", field="vip_address")
-            case ReserveVip(address=address, load_balancer_id=lb_id):
-                own = vip(address=address or "203.0.113.100", port_id=PortId(derived_id("vip-port", lb_id)))
-                more = tuple(
-                    vip(subnet_id=each.subnet_id, address=each.address or "10.1.0.100")
-                    for each in question.command.additional
-                )
-                return VipReservation(vip=own, position=Position("EVENTS_NETWORK", 0), additional_vips=more)
+            case ReserveVip() as command:
+                if command.load_balancer_id not in self._reserved:
+                    self._reserved[command.load_balancer_id] = await self._reserve(command)
+                return self._reserved[command.load_balancer_id]
             case FindNetworkObjects(security_group_ids=(group_id, *_)):
                 return Rejected(reason=Reason.INVALID, detail=f"Security Group {group_id} not found.")
             case CheckSecrets(uses=uses):
@@ -107,6 +115,14 @@ class Fleet:
                 return Rejected(reason=Reason.INVALID, detail=f"Subnet {subnet_id} not found.", field="subnet_id")
             case _:
                 return Accepted(position=Position("EVENTS_NETWORK", 0))
+
+    async def _reserve(self, command: ReserveVip) -> VipReservation:
+        lb_id = command.load_balancer_id
+        own = vip(address=command.address or "203.0.113.100", port_id=PortId(derived_id("vip-port", lb_id)))
+        more = tuple(vip(subnet_id=each.subnet_id, address=each.address or "10.1.0.100") for each in command.additional)
+        told = VipReserved(load_balancer_id=lb_id, project_id=command.project_id, vip=own, additional_vips=more)
+        await self._network.append("vip", lb_id, told, order_id=f"reserve/{lb_id}")
+        return VipReservation(vip=own, position=Position("EVENTS_NETWORK", 0), additional_vips=more)
 
     def _check_secrets(self, uses: Iterable[SecretUse]) -> Reply:
         for use in uses:
@@ -131,7 +147,27 @@ class Fleet:
         await self._network.append("vip", order.load_balancer_id, released, order_id=order.order_id)
 
     async def boot(self, order: Order) -> None:
-        """Left to the configuration: both are told in one commit."""
+        assert isinstance(order, BootAmphora)
+        if order.amphora_id not in self._booted:
+            await self._compute.append("amphora", order.amphora_id, self._boots(order), order_id=order.order_id)
+
+    def _boots(self, order: BootAmphora | ConfigureAmphora) -> AmphoraBooted:
+        self._booted.add(order.amphora_id)
+        return AmphoraBooted(
+            amphora_id=order.amphora_id,
+            appliance_id=order.appliance_id,
+            compute_id=an_id("machine"),
+            host=f"host-{len(self._booted)}",
+            image_tag="default",
+            management_address="10.250.1.1",
+            heartbeat_key_version=1,
+            certificate_expires_at=datetime.now(UTC) + timedelta(days=30),
+        )
+
+    async def fence(self, order: Order) -> None:
+        assert isinstance(order, FenceAmphora)
+        fenced = AmphoraFenced(amphora_id=order.amphora_id, appliance_id=order.appliance_id)
+        await self._compute.append("amphora", order.amphora_id, fenced, order_id=order.order_id)
 
     async def configure(self, order: Order) -> None:
         assert isinstance(order, ConfigureAmphora)
@@ -139,22 +175,12 @@ class Fleet:
         about: dict[str, Any] = {"amphora_id": order.amphora_id, "appliance_id": order.appliance_id}
         events: list[Event] = []
         if order.amphora_id not in self._booted:
-            self._booted.add(order.amphora_id)
-            events.append(
-                AmphoraBooted(
-                    **about,
-                    compute_id=an_id("machine"),
-                    host="host-1",
-                    image_tag="default",
-                    management_address="10.250.1.1",
-                    heartbeat_key_version=1,
-                    certificate_expires_at=datetime.now(UTC) + timedelta(days=30),
-                )
-            )
+            events.append(self._boots(order))
         if self.refuses:
             events.append(AmphoraConfigurationRefused(**about, bundle=order.bundle, reason="no such keyword"))
         else:
-            events.append(AmphoraConfigured(**about, bundle=order.bundle, digest="d", result="reload", took_ms=1.0))
+            numbers = {"bundle": order.bundle, "epoch": order.epoch}
+            events.append(AmphoraConfigured(**about, **numbers, digest="d", result="reload", took_ms=1.0))
         await self._compute.append("amphora", order.amphora_id, *events, order_id=order.order_id)
 
     async def delete(self, order: Order) -> None:
@@ -191,6 +217,12 @@ class World:
                 if document["provisioning_status"] == status:
                     return dict(document)
                 await asyncio.sleep(0.02)
+
+    def change_database(self, statement: str) -> int:
+        """Do something to the read model behind the API's back; give how many rows it was done to."""
+        path = self.api_settings.database_url.removeprefix("sqlite:///")
+        with contextlib.closing(sqlite3.connect(path, timeout=10.0)) as connection, connection:
+            return connection.execute(statement).rowcount
 
     async def wait_until_gone(self, path: str) -> None:
         async with asyncio.timeout(DEADLINE_S):
@@ -234,7 +266,14 @@ async def running(
         await compute.serve_asks("compute", fleet.answer)
         services = (Service("network", network), Service("compute", compute))
         services[0].orders({SettlePorts: fleet.settle, ReleaseVip: fleet.release})
-        services[1].orders({BootAmphora: fleet.boot, ConfigureAmphora: fleet.configure, DeleteAmphora: fleet.delete})
+        services[1].orders(
+            {
+                BootAmphora: fleet.boot,
+                ConfigureAmphora: fleet.configure,
+                FenceAmphora: fleet.fence,
+                DeleteAmphora: fleet.delete,
+            }
+        )
         parts |= {service.name: asyncio.create_task(service.run()) for service in services}
         parts["planner"] = asyncio.create_task(planner_main(planner_settings))
         parts["api"] = asyncio.create_task(api_main(api_settings))

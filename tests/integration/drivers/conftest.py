@@ -15,6 +15,7 @@ from octavia_lib.api.drivers.driver_lib import DriverLibrary
 from actium_health.keys import KeyRing
 from actium_health.main import assemble
 from actium_health.migrations import upgrade
+from actium_health.settings import HealthSettings
 from actium_shared import tasks
 from actium_shared.read_model import Database
 from actium_shared.testing.nats_server import NatsServer
@@ -22,10 +23,11 @@ from integration.api import world
 from integration.api.world import World
 
 T = TypeVar("T")
-PROVIDERS = ("acme:Appliances by Acme.", "absent:Not installed.", "wreck:Cannot be loaded.")
+PROVIDERS = ("acme:Appliances by Acme.", "ports:Makes ports.", "absent:Not installed.", "wreck:Cannot be loaded.")
 DRIVER_TIMEOUT_S = 1.0
 ENTRY_POINTS = """[octavia.api.drivers]
 acme = acme_driver:AcmeDriver
+ports = acme_driver:PortDriver
 wreck = acme_driver:NoSuchDriver
 """
 
@@ -92,7 +94,12 @@ async def site(nats_server: NatsServer, tmp_path: Path, acme: ModuleType) -> Asy
     database = Database(f"sqlite:///{tmp_path}/health.sqlite")
     upgrade(database.engine)
     async with nats_server.bus("health") as bus:
-        health = await assemble(bus, database, KeyRing(b"k" * 32), age_most_s=60.0)
+        health = await assemble(
+            bus,
+            database,
+            KeyRing(b"k" * 32),
+            HealthSettings(heartbeat_master_key_file=Path("unused"), database_url="unused"),
+        )
         running = asyncio.create_task(health.run())
         planner = {"enabled_provider_drivers": PROVIDERS}
         async with world.running(nats_server, tmp_path, planner=planner, **settings) as made:

@@ -67,6 +67,27 @@ async def test_a_change_that_is_repeated_late_does_not_undo_a_newer_one(world: W
     assert (await world.client.get(f"/v2/loadbalancers/{lb}")).json()["loadbalancer"]["name"] == "new"
 
 
+async def test_an_id_that_another_load_balancer_uses_is_refused(world: World) -> None:
+    listener = {"id": a.an_id("disputed"), "protocol": "HTTP", "protocol_port": 80, "name": "first"}
+    one, other = a.an_id("driver-api-lb-3"), a.an_id("driver-api-lb-4")
+    for number, lb in enumerate((one, other)):
+        wish = {"load_balancer_id": lb, "project_id": "p", "subnet_id": a.PUBLIC}
+        _, reserved = await post(world, f"whose-{number}-1", "vip.reserve", wish)
+        balancer = {"id": lb, "project_id": "p", "vip": reserved["vip"]}
+        await post(
+            world, f"whose-{number}-2", "loadbalancer.create", {"load_balancer_id": lb, "load_balancer": balancer}
+        )
+    create = "listener.create", {"load_balancer_id": one, "listener": listener}
+    assert (await post(world, "whose-3", *create))[0] == 200
+    assert (await post(world, "whose-3", *create))[0] == 200  # its own id again is the same wish
+    changed = listener | {"name": "second"}
+    status, refused = await post(world, "whose-4", "listener.create", {"load_balancer_id": other, "listener": changed})
+    assert (status, refused["reason"], refused["field"]) == (409, "conflict", "id")
+    assert listener["id"] in refused["detail"]
+    shown = (await world.client.get(f"/v2/listeners/{listener['id']}")).json()["listener"]
+    assert (shown["name"], shown["loadbalancers"]) == ("first", [{"id": one}])
+
+
 @pytest.mark.parametrize(
     ("sent", "words"),
     [
@@ -93,3 +114,23 @@ async def test_the_schema_tells_every_command(world: World) -> None:
     ].keys()
     assert not {"loadbalancer.propose", "loadbalancer.report-status"} & schema["commands"].keys()
     assert schema["commands"]["listener.delete"]["body"]["$ref"].removeprefix("#/$defs/") in schema["$defs"]
+
+
+async def test_an_id_that_another_command_has_is_refused(world: World) -> None:
+    lb = a.an_id("driver-api-lb-3")
+    _, reserved = await post(
+        world, "e-1", "vip.reserve", {"load_balancer_id": lb, "project_id": "p", "subnet_id": a.PUBLIC}
+    )
+    balancer = {"id": lb, "project_id": "p", "vip": reserved["vip"]}
+    await post(world, "e-2", "loadbalancer.create", {"load_balancer_id": lb, "load_balancer": balancer})
+
+    def change(name: str) -> dict[str, Any]:
+        return {"load_balancer_id": lb, "changes": {"name": name}}
+
+    first = await post(world, "e-3", "loadbalancer.update", change("one"))
+    assert first[0] == 200, first
+    for kind, body in (("loadbalancer.update", change("two")), ("loadbalancer.delete", {"load_balancer_id": lb})):
+        status, refused = await post(world, "e-3", kind, body)
+        assert (status, refused["outcome"], refused["reason"], refused["field"]) == (409, "rejected", "conflict", "id")
+    assert await post(world, "e-3", "loadbalancer.update", change("one")) == first
+    assert (await world.client.get(f"/v2/loadbalancers/{lb}")).json()["loadbalancer"]["name"] == "one"

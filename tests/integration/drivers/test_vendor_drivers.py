@@ -1,9 +1,12 @@
 """Load balancers of another vendor's octavia-lib driver: the same API, states and events, and nothing of ours runs."""
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from octavia_lib.api.drivers.data_models import Unset
+from octavia_lib.api.drivers.driver_lib import DriverLibrary
 from octavia_lib.api.drivers.exceptions import UpdateStatisticsError, UpdateStatusError
 
 from actium_api.drivers import vendor
@@ -52,7 +55,7 @@ STATUSES = ("provisioning_status", "operating_status")
 async def test_providers_are_listed_and_those_that_cannot_be_loaded_are_left_out(site: Site) -> None:
     listed = (await site.client.get("/v2/lbaas/providers")).json()["providers"]
     assert {"name": "acme", "description": "Appliances by Acme."} in listed
-    assert {each["name"] for each in listed} == {"actium", "amphora", "octavia", "acme"}
+    assert {each["name"] for each in listed} == {"actium", "amphora", "octavia", "acme", "ports"}
     found = (await site.client.get("/v2/lbaas/providers/acme/flavor_capabilities")).json()
     assert found == {"flavor_capabilities": [{"name": "speed", "description": "How fast."}]}
     assert (await site.client.get("/v2/lbaas/providers/acme/availability_zone_capabilities")).status_code == 501
@@ -109,6 +112,78 @@ async def test_a_driver_that_hangs_is_not_waited_for_and_undone(site: Site, monk
     await site.until(undone)
     ((asked, cascade),) = site.asked("loadbalancer_delete")
     assert (asked.name, cascade) == ("slow", True)
+    order = [method for method, _ in site.acme.CALLS]
+    assert order.index("slow_end") < order.index("loadbalancer_delete")
+
+
+async def test_a_proposal_that_cannot_be_undone_is_parked_and_stops_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vendor, "SETTLE_S", 0.5)
+    body = {"vip_subnet_id": PUBLIC, "provider": "acme", "name": "slow"}
+    asked = asyncio.create_task(site.client.post(LBS, json={"loadbalancer": body}))
+
+    async def spoilt() -> bool:
+        return site.world.change_database("UPDATE proposals SET command = x'00'") == 1
+
+    await site.until(spoilt)
+    assert (await asked).status_code == 500
+
+    async def parked() -> bool:
+        letters = (await site.client.get("/operator/v1/dead-letters")).json()
+        return "cannot be read" in str(letters)
+
+    await site.until(parked)
+
+    async def settled() -> bool:
+        return site.world.change_database("UPDATE proposals SET provider = provider") == 0
+
+    await site.until(settled)
+    assert (await site.client.post(LBS, json={"loadbalancer": {**body, "name": "slow"}})).status_code == 500
+
+    async def undone() -> bool:
+        return bool(site.asked("loadbalancer_delete"))
+
+    await site.until(undone)
+
+
+async def test_each_call_has_its_own_deadline(site: Site) -> None:
+    body = {"name": "p", "provider_name": "acme", "flavor_data": '{"speed": "steady"}'}
+    profile = (await site.client.post("/v2/flavorprofiles", json={"flavorprofile": body})).json()["flavorprofile"]
+    body = {"name": "steady", "flavor_profile_id": profile["id"]}
+    flavor = (await site.client.post("/v2/flavors", json={"flavor": body})).json()["flavor"]
+    assert (await create(site, name="steady", flavor_id=flavor["id"]))["provider"] == "acme"
+
+
+async def test_a_driver_may_call_things_gone_before_its_call_has_returned(site: Site) -> None:
+    listener = {"name": "quick", "protocol": "TCP", "protocol_port": 80}
+    lb_id = (await served(site, name="quick", listeners=[listener]))["id"]
+    ((made,),) = await shown(site, f"{LBS}/{lb_id}", "listeners")
+    path = f"/v2/listeners/{made['id']}"
+    assert (await site.client.delete(path)).status_code == 204
+    assert (await site.client.get(path)).status_code == 404
+    assert await shown(site, f"{LBS}/{lb_id}", "provisioning_status") == ("ACTIVE",)
+    assert (await site.client.delete(f"{LBS}/{lb_id}")).status_code == 204
+    await site.world.wait_until_gone(f"{LBS}/{lb_id}")
+
+
+async def test_a_driver_that_makes_ports_makes_none_for_what_is_refused(site: Site) -> None:
+    listeners = [{"protocol": "TCP", "protocol_port": 80}] * 2
+    body = {"vip_subnet_id": PUBLIC, "provider": "ports", "name": "web", "listeners": listeners}
+    refused = await site.client.post(LBS, json={"loadbalancer": body})
+    assert refused.status_code == 409, refused.text
+    assert not site.asked("create_vip_port")
+
+    conflicting = {"vip_subnet_id": PUBLIC, "provider": "ports", "name": "conflict"}
+    assert (await site.client.post(LBS, json={"loadbalancer": conflicting})).status_code == 409
+    ((given, _),) = site.asked("loadbalancer_delete")  # the port goes with it
+    assert given.vip_address == "198.51.100.7"
+    assert given.vip_port_id.startswith("port-")
+
+    made = await served(site, provider="ports")
+    assert made["vip_address"] == "198.51.100.7"
+    ((asked, vip, _),) = site.asked("create_vip_port")[1:]
+    assert (asked, vip["vip_subnet_id"]) == (made["id"], PUBLIC)
 
 
 async def test_a_driver_may_report_before_its_call_has_returned(site: Site) -> None:
@@ -215,6 +290,29 @@ async def test_a_report_that_cannot_be_taken_is_refused_by_name(site: Site) -> N
         await site.driver(lambda library: library.update_listener_statistics({"listeners": [{"id": unknown}]}))
 
 
+async def test_figures_of_what_is_ours_are_refused_and_of_what_shall_go_are_taken_until_it_is_gone(site: Site) -> None:
+    def told(listener: dict[str, Any], total: int) -> Callable[[DriverLibrary], None]:
+        record = {"id": listener["id"], **FIGURES, "total_connections": total}
+        return lambda library: library.update_listener_statistics({"listeners": [record]})
+
+    tcp = {"protocol": "TCP", "protocol_port": 80}
+    ours = await create(site, provider="actium", listeners=[tcp])
+    ((listener,),) = await shown(site, f"{LBS}/{ours['id']}", "listeners")
+    with pytest.raises(UpdateStatisticsError, match="Actium's own"):
+        await site.driver(told(listener, 7))
+
+    path = f"{LBS}/{(await served(site, listeners=[tcp]))['id']}"
+    ((listener,),) = await shown(site, path, "listeners")
+    assert (await site.client.delete(path, params={"cascade": "true"})).status_code == 204
+    await site.driver(told(listener, 8))
+
+    async def is_shown() -> bool:
+        found = (await site.client.get(f"{path}/stats")).json()["stats"]
+        return bool(found["total_connections"] == 8)
+
+    await site.until(is_shown)
+
+
 async def test_a_flavor_is_shown_to_its_provider_and_chooses_it(site: Site) -> None:
     def profile(data: str) -> dict[str, Any]:
         return {"flavorprofile": {"name": "p", "provider_name": "acme", "flavor_data": data}}
@@ -222,14 +320,17 @@ async def test_a_flavor_is_shown_to_its_provider_and_chooses_it(site: Site) -> N
     refused = await site.client.post("/v2/flavorprofiles", json=profile('{"colour": "red"}'))
     assert refused.status_code == 501
     assert "speed is all we know" in refused.json()["faultstring"]
-    made = (await site.client.post("/v2/flavorprofiles", json=profile('{"speed": "high"}'))).json()["flavorprofile"]
+    made = (
+        await site.client.post("/v2/flavorprofiles", json=profile('{"speed": "high", "sites": ["a", "b"]}'))
+    ).json()["flavorprofile"]
     body = {"flavor": {"name": "fast", "flavor_profile_id": made["id"]}}
     flavor = (await site.client.post("/v2/flavors", json=body)).json()["flavor"]
     created = await create(site, provider=None, flavor_id=flavor["id"])
     assert created["provider"] == "acme"
     ((given,),) = site.asked("loadbalancer_create")
-    assert given.flavor == {"speed": "high"}
-    assert site.asked("validate_flavor")[-1] == ({"speed": "high"},)
+    data = {"speed": "high", "sites": ["a", "b"]}
+    assert given.flavor == data
+    assert site.asked("validate_flavor")[-1] == (data,)
 
 
 async def test_a_failover_is_the_drivers(site: Site) -> None:

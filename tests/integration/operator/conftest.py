@@ -9,8 +9,10 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from starlette.datastructures import State
 
 from actium_api import operator
+from actium_api.settings import ApiSettings
 from actium_shared.bus import Bus
 from actium_shared.testing.nats_server import NatsServer
 from integration.operator.writing import Log, writing
@@ -23,6 +25,8 @@ class OperatorApi:
     client: httpx.AsyncClient
     names: dict[str, list[str]]
     """What the tenant API would find by name."""
+    state: State
+    """What the application shares with its routes."""
 
 
 @pytest.fixture
@@ -37,6 +41,7 @@ async def api(nats_server: NatsServer) -> AsyncIterator[OperatorApi]:
         app = FastAPI()
         app.include_router(operator.router)
         app.state.bus = bus
+        app.state.settings = ApiSettings(nats_url=nats_server.url)
         names: dict[str, list[str]] = {}
 
         @app.get("/v2.0/lbaas/loadbalancers")
@@ -49,6 +54,6 @@ async def api(nats_server: NatsServer) -> AsyncIterator[OperatorApi]:
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=20) as client:
-            yield OperatorApi(url, bus, client, names)
+            yield OperatorApi(url, bus, client, names, app.state)
         server.should_exit = True
         await serving

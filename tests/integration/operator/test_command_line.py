@@ -37,7 +37,11 @@ async def started(url: str, *words: str) -> AsyncIterator[Process]:
 
 
 async def run(api: OperatorApi, *words: str) -> Result:
-    async with asyncio.timeout(20), started(api.url, *words) as process:
+    return await run_at(api.url, *words)
+
+
+async def run_at(url: str, *words: str) -> Result:
+    async with asyncio.timeout(20), started(url, *words) as process:
         out, err = await process.communicate()
         return Result(process.returncode, out.decode(), err.decode())
 

@@ -5,6 +5,7 @@ import time
 
 import msgspec
 
+from actium_api.settings import ApiSettings
 from actium_shared.service import Service
 from actium_shared.streams import SERVICES
 from actium_shared.testing.nats_server import NatsServer
@@ -20,6 +21,13 @@ async def test_services_that_are_down_are_told_within_the_second_that_they_are_g
     assert [service["name"] for service in services] == list(SERVICES)
     assert not any(service["healthy"] for service in services)
     assert "does not answer" in services[0]["detail"]
+
+
+async def test_a_service_that_this_world_does_without_is_not_missed(api: OperatorApi) -> None:
+    api.state.settings = ApiSettings(nats_url=api.state.settings.nats_url, absent_services=("relay",))
+    services = (await api.client.get("/operator/v1/services")).json()["services"]
+    assert [service["name"] for service in services] == [name for name in SERVICES if name != "relay"]
+    assert "relay" not in (await api.client.get("/operator/v1/positions")).json()["services"]
 
 
 async def test_a_service_that_answers_is_healthy_and_tells_its_facts(api: OperatorApi, nats_server: NatsServer) -> None:

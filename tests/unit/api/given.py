@@ -100,8 +100,11 @@ KINDS = {
     "appliance": "appliance_id",
     "amphora": "amphora_id",
     "health": "load_balancer_id",
+    "liveness": "amphora_id",
     "port": "amphora_id",
     "secret": "secret_ref",
+    "spares": "spares_id",
+    "rollout": "rollout_id",
 }
 
 

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 from starlette.requests import HTTPConnection
 
-from actium_api import admission
-from actium_api.auth import Identity, IdentityUnavailableError, UnknownCallerError
-from actium_api.keystone import REFUSED_KEPT_S, REST_S, TOKEN_LONGEST, Keystone, Token
+from actium_api.access import admission
+from actium_api.access.callers import Identity, IdentityUnavailableError, UnknownCallerError
+from actium_api.access.keystone import REFUSED_KEPT_S, REST_S, TOKEN_LONGEST, Keystone, Token
 from actium_api.settings import ApiSettings
 from actium_shared.clock import SystemClock
 from actium_shared.errors import SettingsError

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from actium_api import access, app, policy_rules
-from actium_api.auth import Identity
-from actium_api.policy_rules import PREFIX
-from actium_api.rule_policy import RulePolicy
+from actium_api import app
+from actium_api.access import needs, rule_policy, rules
+from actium_api.access.callers import Identity
+from actium_api.access.rule_policy import RulePolicy
+from actium_api.access.rules import PREFIX
 from actium_shared.errors import SettingsError
 
 OWN, OTHERS = "p1", "p2"
@@ -89,7 +90,7 @@ def test_what_load_balancer_roles_may_where_they_are_let_in(role: str) -> None:
 
 @pytest.mark.parametrize("role", [*LOAD_BALANCER, "reader", "member", "admin"])
 def test_the_sample_for_load_balancer_roles_lets_in_nobody_else(role: str) -> None:
-    policy = RulePolicy(yaml.safe_load(policy_rules.sample(load_balancer_roles=True)))
+    policy = RulePolicy(yaml.safe_load(rules.sample(load_balancer_roles=True)))
     own, others = (LOAD_BALANCER | {"reader": (NONE, NONE), "member": (NONE, NONE), "admin": (ALL, ALL)})[role]
     assert allowed(policy, somebody(role), OWN) == own
     assert allowed(policy, somebody(role), OTHERS) == others
@@ -116,31 +117,45 @@ def test_an_unknown_action_is_refused() -> None:
     assert not RulePolicy().allows(somebody("admin"), f"{PREFIX}loadbalancer:fly", OWN)
 
 
-def test_answers_are_remembered_with_the_identity_up_to_a_bound() -> None:
-    policy, admin = RulePolicy(), somebody("admin")
-    for number in range(5000):
-        policy.allows(admin, f"{PREFIX}loadbalancer:get_one", f"p{number}")
-    assert 0 < len(admin.decisions) <= 4096
+def test_answers_are_remembered_up_to_a_bound_for_everybody_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rule_policy, "DECISIONS_KEPT", 50)
+    policy = RulePolicy()
+    for person, number in product((somebody("admin"), somebody("reader")), range(40)):
+        policy.allows(person, f"{PREFIX}loadbalancer:get_one", f"p{number}")
+    assert len(policy.decisions) == 50
+
+
+def test_a_text_that_is_no_projects_id_is_not_remembered() -> None:
+    policy = RulePolicy()
+    assert policy.allows(somebody("admin"), f"{PREFIX}loadbalancer:get_one", "x" * 8000)
+    assert len(policy.decisions) == 0
+
+
+def test_what_was_answered_to_one_is_no_answer_to_another() -> None:
+    policy, action = RulePolicy(), f"{PREFIX}loadbalancer:get_one"
+    assert policy.allows(somebody("reader"), action, OWN)
+    assert not policy.allows(somebody("reader", project_id="other"), action, OWN)
+    assert not policy.allows(somebody("auditor"), action, OWN)
 
 
 def test_every_route_has_a_rule_and_every_rule_has_a_route() -> None:
-    used = {f"{PREFIX}loadbalancer:{method}:vip_sg_ids" for method in ("post", "put")} | {policy_rules.OPERATOR}
+    used = {f"{PREFIX}loadbalancer:{method}:vip_sg_ids" for method in ("post", "put")} | {rules.OPERATOR}
     for resource in app.RESOURCES:
         for route in resource.ROUTES:
             for method in route.name.split():
-                need = access.need_of(route.path, method)
-                assert need is not access.UNLISTED, f"{method} {route.path}"
+                need = needs.need_of(route.path, method)
+                assert need is not needs.UNLISTED, f"{method} {route.path}"
                 used.update(need.actions)
-    known = {action.name for action in policy_rules.ACTIONS}
+    known = {action.name for action in rules.ACTIONS}
     batch = {f"{PREFIX}member:{action}" for action in ("post", "put", "delete")}
     assert used | batch <= known
-    assert {action for need in access.NEEDS.values() for action in need.actions} | used == known
+    assert {action for need in needs.NEEDS.values() for action in need.actions} | used == known
 
 
 def test_the_sample_changes_nothing() -> None:
-    assert yaml.safe_load(policy_rules.sample()) is None
-    for action in policy_rules.ACTIONS:
-        assert f'#"{action.name}": "{action.check}"' in policy_rules.sample()
+    assert yaml.safe_load(rules.sample()) is None
+    for action in rules.ACTIONS:
+        assert f'#"{action.name}": "{action.check}"' in rules.sample()
 
 
 def file_with(tmp_path: Path, text: str) -> Path:

@@ -63,7 +63,17 @@ from actium_shared.events.network import (
     VipReleased,
     VipReserved,
 )
-from actium_shared.ids import AmphoraId, ApplianceId, ListenerId, MemberId, NetworkId, PortId, ProjectId, SubnetId
+from actium_shared.ids import (
+    AmphoraId,
+    ApplianceId,
+    ListenerId,
+    LoadBalancerId,
+    MemberId,
+    NetworkId,
+    PortId,
+    ProjectId,
+    SubnetId,
+)
 from actium_shared.statistics import ListenerTotals, LoadBalancerStatistics
 from builders import (
     LB,
@@ -356,6 +366,16 @@ def test_many_members_in_one_commit_are_all_there(active: ReadModel) -> None:
     with active.database.engine.connect() as connection:
         statuses = connection.scalars(sa.select(MEMBERS.c.provisioning_status).distinct()).all()
     assert statuses == ["ACTIVE"]
+
+
+def test_an_id_that_two_load_balancers_got_at_once_stays_with_the_first(active: ReadModel) -> None:
+    other = LoadBalancerId(an_id("another"))
+    wish = load_balancer(id=other)
+    active.happened(LoadBalancerCreated(load_balancer_id=other, generation=1, load_balancer=wish))
+    stolen = listener(id=LISTENER, name="stolen")
+    active.happened(ListenerCreated(load_balancer_id=other, generation=2, listener=stolen))
+    shown = active.show(LISTENERS, LISTENER)
+    assert (shown["name"], shown["loadbalancers"]) == (listener().name, [{"id": LB}])
 
 
 def appointed() -> AmphoraAppointed:

@@ -21,8 +21,15 @@ from actium_shared.events.appliance import (
     LoadBalancerAdmitted,
     LoadBalancerReleased,
 )
-from actium_shared.events.health import OperatingStatusChanged, StatusChange
+from actium_shared.events.health import AmphoraLost, OperatingStatusChanged, StatusChange
 from actium_shared.events.network import Port, PortCreated, PortDeleted, VipReleased, VipReserved
+from actium_shared.events.spares import (
+    SpareAppointed,
+    SpareDismissed,
+    SpareHandedOut,
+    SpareReady,
+    SparesSized,
+)
 from actium_shared.ids import (
     AmphoraId,
     ApplianceId,
@@ -36,6 +43,7 @@ from actium_shared.ids import (
     PoolId,
     PortId,
     ProjectId,
+    SparesId,
     SubnetId,
 )
 from actium_shared.message import Event
@@ -79,6 +87,7 @@ class History:
             self._round,
             self._health,
             self._machine,
+            self._spare,
         )
         if what == 0 and number == 0:
             self._delete(lb_id)
@@ -99,16 +108,7 @@ class History:
             "planner",
             ApplianceCreated(appliance_id=appliance_id, project_id=project_id, topology="SINGLE", image_tag="i"),
             LoadBalancerAdmitted(appliance_id=appliance_id, load_balancer_id=lb_id),
-            AmphoraAppointed(
-                appliance_id=appliance_id,
-                amphora_id=amphora_id,
-                role="STANDALONE",
-                attempt=1,
-                management_port_id=PortId(f"m-{amphora_id}"),
-                vip_port_id=PortId(f"v-{amphora_id}"),
-                vip_subnet_id=SubnetId("s"),
-                deadline_at=START,
-            ),
+            appointed(appliance_id, amphora_id),
         )
 
     def _delete(self, lb_id: LoadBalancerId) -> None:
@@ -289,19 +289,54 @@ class History:
             )
             self.append("network", PortCreated(amphora_id=amphora_id, appliance_id=appliance_id, port=port))
         elif number % 3 == 1:
-            booted = AmphoraBooted(
-                amphora_id=amphora_id,
-                appliance_id=appliance_id,
-                compute_id=f"c{number}",
-                host="h",
-                image_tag="i",
-                management_address="10.250.1.1",
-                heartbeat_key_version=1,
-                certificate_expires_at=START,
-            )
-            self.append("compute", booted)
+            self.append("compute", booted(amphora_id, appliance_id, number))
         else:
             self.append("planner", AmphoraJoined(appliance_id=appliance_id, amphora_id=amphora_id))
+
+    def _spare(self, lb_id: LoadBalancerId, number: int) -> None:
+        """One comes and waits; it is handed out, or goes. Compute and health speak of it whenever they do."""
+        appliance_id, pool_id, spare_id = ids_of(lb_id)[0], SparesId("pool"), AmphoraId(an_id(f"spare {self.second}"))
+        about: dict[str, Any] = {"spares_id": pool_id, "amphora_id": spare_id}
+        port_id = PortId(f"m-{spare_id}")
+        self.append("planner", SparesSized(spares_id=pool_id, size=number, image_tag="i"))
+        self.append("planner", SpareAppointed(**about, management_port_id=port_id, deadline_at=START))
+        self.append("compute", booted(spare_id, ApplianceId(pool_id), number))
+        lost = AmphoraLost(amphora_id=spare_id, appliance_id=ApplianceId(pool_id), last_heard_at=START, reason="silent")
+        self.append("health", lost)
+        self.append("planner", SpareReady(**about, host="h"))
+        if number % 2:
+            self.append("planner", SpareDismissed(**about, reason="one too many"))
+            return
+        handed: dict[str, Any] = {"appliance_id": appliance_id, "search": 1, "host": "h"}
+        self.append("planner", SpareHandedOut(**about, **handed, management_port_id=port_id))
+        self.append("planner", appointed(appliance_id, spare_id, spare=True))
+
+
+def appointed(appliance_id: ApplianceId, amphora_id: AmphoraId, *, spare: bool = False) -> AmphoraAppointed:
+    return AmphoraAppointed(
+        appliance_id=appliance_id,
+        amphora_id=amphora_id,
+        role="STANDALONE",
+        attempt=1,
+        management_port_id=PortId(f"m-{amphora_id}"),
+        vip_port_id=PortId(f"v-{amphora_id}"),
+        vip_subnet_id=SubnetId("s"),
+        deadline_at=START,
+        spare=spare,
+    )
+
+
+def booted(amphora_id: AmphoraId, appliance_id: ApplianceId, number: int) -> AmphoraBooted:
+    return AmphoraBooted(
+        amphora_id=amphora_id,
+        appliance_id=appliance_id,
+        compute_id=f"c{number}",
+        host="h",
+        image_tag="i",
+        management_address="10.250.1.1",
+        heartbeat_key_version=1,
+        certificate_expires_at=START,
+    )
 
 
 def ids_of(lb_id: LoadBalancerId) -> tuple[ApplianceId, AmphoraId]:
@@ -328,7 +363,7 @@ def _known(commit: Recorded) -> int:
     return commit.commit.reads.get(PLANNER, 0)
 
 
-CHOICES = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 17), st.integers(0, 6)), max_size=40)
+CHOICES = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 19), st.integers(0, 6)), max_size=40)
 
 
 @settings(max_examples=60, deadline=None)

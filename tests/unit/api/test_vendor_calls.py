@@ -9,9 +9,11 @@ from octavia_lib.api.drivers.provider_base import ProviderDriver
 import builders as a
 from actium_api.drivers import vendor_calls, vendor_vips
 from actium_api.faults import Fault
+from actium_planner.deciders.load_balancer.proposals import NOT_PROPOSED
 from actium_shared.commands import planner as commands
 from actium_shared.commands.network import ReserveVip
 from actium_shared.commands.planner import BatchMember, LoadBalancerCommand
+from actium_shared.ids import L7PolicyId
 from actium_shared.wishes import L7PolicyWish, LoadBalancerWish, PoolWish
 
 TREE = LoadBalancerWish(
@@ -73,8 +75,7 @@ def test_every_command_is_a_call_of_the_interface(command: LoadBalancerCommand, 
 
 def test_every_wish_that_can_be_proposed_is_among_them() -> None:
     told = {type(command) for command, _ in EVERY}
-    internal = {commands.Propose, commands.SettleProposal, commands.ReportStatus}
-    assert told == {each for each in commands.COMMANDS if issubclass(each, LoadBalancerCommand)} - internal
+    assert told == {each for each in commands.COMMANDS if issubclass(each, LoadBalancerCommand)} - set(NOT_PROPOSED)
 
 
 @pytest.mark.parametrize(
@@ -107,16 +108,29 @@ def test_a_batch_is_the_whole_list_that_is_wanted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "method"),
+    ("command", "before", "method"),
     [
-        (a.create_load_balancer(), "loadbalancer_delete"),
-        (a.create_member(), "member_delete"),
-        (commands.DeletePool(**IN_POOL), None),
+        (a.create_load_balancer(), None, "loadbalancer_delete"),
+        (a.create_load_balancer(), TREE, None),
+        (a.create_member(id=a.an_id("another")), TREE, "member_delete"),
+        (a.create_member(), TREE, None),
+        (a.create_member(), None, None),
+        (commands.CreateL7Rule(**LB, l7_policy_id=L7PolicyId("gone"), l7_rule=a.l7_rule(id="another")), TREE, None),
+        (commands.DeletePool(**IN_POOL), TREE, None),
     ],
+    ids=["a creation", "one that counts", "a child", "one that is there", "of what is gone", "in what is gone", "none"],
 )
-def test_what_may_have_been_created_is_undone_by_a_deletion(command: LoadBalancerCommand, method: str | None) -> None:
-    call = vendor_calls.undoing(command, TREE)
+def test_what_may_have_been_created_is_undone_by_a_deletion_unless_it_counts_meanwhile(
+    command: LoadBalancerCommand, before: LoadBalancerWish | None, method: str | None
+) -> None:
+    call = vendor_calls.undoing(command, before)
     assert (call and call.method) == method
+
+
+def test_data_of_a_flavor_are_handed_over_as_they_were_written() -> None:
+    wish = a.create_load_balancer(flavor={"sites": ("a", "b"), "speed": 3})
+    (given,) = vendor_calls.call(wish, None).arguments
+    assert given.flavor == {"sites": ["a", "b"], "speed": 3}
 
 
 def test_what_is_not_there_is_not_found() -> None:

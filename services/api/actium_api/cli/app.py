@@ -4,15 +4,17 @@ import json
 import sys
 import threading
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
-from actium_api import policy_rules
-from actium_api.cli import secret_commands, showing
+from actium_api.access import rules
+from actium_api.cli import fleet_showing, rollout_commands, secret_commands, showing
 from actium_api.cli.client import CliError, OperatorApi, Query
-from actium_api.cli.output import api, end_with_reader, errors, output, write
+from actium_api.cli.output import api, errors, output, write
 from actium_api.cli.reading import Reader
+from actium_shared.terminals import clean, end_with_reader
 
 app = typer.Typer(
     help="Look into a running Actium.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
@@ -22,6 +24,7 @@ policy_app = typer.Typer(help="The rules by which callers may do things.", no_ar
 app.add_typer(events_app, name="events")
 app.add_typer(policy_app, name="policy")
 app.add_typer(secret_commands.app, name="secret")
+app.add_typer(rollout_commands.app, name="rollout")
 
 
 def main() -> None:
@@ -29,7 +32,7 @@ def main() -> None:
     try:
         app(prog_name="actium")
     except CliError as exc:
-        errors.print(showing.clean(str(exc)), soft_wrap=True, markup=False)
+        errors.print(clean(str(exc)), soft_wrap=True, markup=False)
         sys.exit(1)
 
 
@@ -104,6 +107,38 @@ def services(as_json: Annotated[bool, typer.Option("--json", help="As the API te
     raise typer.Exit(0 if all(one["healthy"] for one in told["services"]) else 1)
 
 
+@app.command("amphorae")
+def amphorae(as_json: Annotated[bool, typer.Option("--json", help="As the API tells it.")] = False) -> None:
+    """Every amphora: its part, where it runs, what it carries and runs, when it was heard last."""
+    told = api().get("/operator/v1/amphorae")
+    if as_json:
+        write(json.dumps(told))
+    else:
+        output.print(fleet_showing.amphorae(told["amphorae"], now=datetime.now(UTC)))
+
+
+@app.command("spares")
+def spares(as_json: Annotated[bool, typer.Option("--json", help="As the API tells it.")] = False) -> None:
+    """The pools of spares: how many shall wait, how many do, and what is in the way."""
+    told = api().get("/operator/v1/spares")
+    if as_json:
+        write(json.dumps(told))
+    else:
+        output.print(fleet_showing.spares(told["spares"]))
+
+
+@app.command("settle")
+def settle(
+    load_balancer: Annotated[str, typer.Argument(help="Its id or its name.")],
+    reason: Annotated[str, typer.Option(help="Why it shall wait no longer; it stands on the log with your name.")],
+) -> None:
+    """Have a load balancer wait no longer: what is in flight for it is called failed. Nothing that serves is touched."""
+    client = api()
+    load_balancer_id = client.find_load_balancer(load_balancer)
+    client.send("POST", f"/operator/v1/load-balancers/{load_balancer_id}/settle", {"reason": reason})
+    output.print(f"{load_balancer_id} waits for nothing any more; its next change begins afresh", soft_wrap=True)
+
+
 @policy_app.command("sample")
 def policy_sample(
     load_balancer_roles: Annotated[
@@ -112,7 +147,7 @@ def policy_sample(
     ] = False,
 ) -> None:
     """Print a policy file with every rule and its default, to be kept with what shall differ."""
-    output.out(policy_rules.sample(load_balancer_roles=load_balancer_roles), end="")
+    output.out(rules.sample(load_balancer_roles=load_balancer_roles), end="")
 
 
 @policy_app.callback()

@@ -8,6 +8,8 @@ from uuid import UUID
 
 import httpx
 
+from actium_shared.terminals import own_name
+
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 65.0
 """A little longer than the server allows itself."""
@@ -29,7 +31,7 @@ class OperatorApi:
         try:
             self.is_local = urlsplit(self.url).hostname in LOOPBACK
             timeout = httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
-            headers = {} if key is None else {"X-Actium-Operator-Key": key}
+            headers = {"X-Actium-Actor": own_name()} | ({} if key is None else {"X-Actium-Operator-Key": key})
             self._client = httpx.Client(
                 base_url=self.url, trust_env=not self.is_local, timeout=timeout, headers=headers
             )

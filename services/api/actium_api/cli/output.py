@@ -1,7 +1,6 @@
 """Where the commands write to, and whom they ask."""
 
 import os
-import select
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -9,6 +8,7 @@ from typing import NoReturn
 from rich.console import Console
 
 from actium_api.cli.client import CliError, OperatorApi
+from actium_shared.terminals import let_go_of_output
 
 DEFAULT_URL = "http://127.0.0.1:9876"
 PLAIN_WIDTH = 240
@@ -19,7 +19,7 @@ class Output(Console):
     """Standard output. A reader who has seen enough (`| head`) ends the command, and that is no failure."""
 
     def on_broken_pipe(self) -> NoReturn:
-        _no_more_output()
+        let_go_of_output()
         raise SystemExit(0)
 
 
@@ -45,16 +45,3 @@ def write(line: str) -> None:
         print(line, flush=True)
     except BrokenPipeError:
         output.on_broken_pipe()
-
-
-def end_with_reader() -> None:
-    """End the process when nobody can read it any more: a follower may have nothing to write for hours to learn it by."""
-    reader = select.poll()
-    reader.register(sys.stdout, 0)  # that the other end is gone is told unasked
-    reader.poll()
-    os._exit(0)
-
-
-def _no_more_output() -> None:
-    """Python flushes standard output once more at its end, and would complain then."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,6 +11,7 @@ import typer
 from actium_api.cli import showing
 from actium_api.cli.client import CliError
 from actium_api.cli.output import api, errors, output, write
+from actium_shared.terminals import clean
 
 PATH = "/operator/v1/secrets"
 
@@ -76,7 +77,7 @@ def delete(
         api().send("DELETE", PATH, query={"ref": ref, "force": str(force).lower()})
     except CliError as exc:
         raise CliError(str(exc).replace("By force", "With --force")) from exc
-    errors.print(f"{showing.clean(ref)} is forgotten", style="dim", markup=False)
+    errors.print(f"{clean(ref)} is forgotten", style="dim", markup=False)
 
 
 def _meant(

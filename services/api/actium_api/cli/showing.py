@@ -7,6 +7,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from actium_shared.terminals import clean
+
 SHORT_ID_LENGTH = 8
 TYPE_WIDTH = 32
 LONG_PAUSE_S = 60.0
@@ -153,8 +155,3 @@ def colour(event_type: str) -> str:
         if any(mark in event_type for mark in marks):
             return style
     return "cyan"
-
-
-def clean(text: str) -> str:
-    """Make what tenants wrote harmless to a terminal: no control characters."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

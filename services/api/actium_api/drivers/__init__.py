@@ -5,8 +5,8 @@ Routes hand Python objects to a `Driver` and know no more. `host` loads drivers 
 decide at once; `vendor` asks a vendor's driver first; `agent` is where those report.
 """
 
-from actium_api.drivers.driver import Driver, NewLoadBalancer
+from actium_api.drivers.driver import NO_ADDRESS, Driver, NewLoadBalancer
 from actium_api.drivers.host import Drivers, load
 from actium_api.drivers.loops import attach
 
-__all__ = ["Driver", "Drivers", "NewLoadBalancer", "attach", "load"]
+__all__ = ["NO_ADDRESS", "Driver", "Drivers", "NewLoadBalancer", "attach", "load"]

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from actium_api.access.callers import Caller
 from actium_api.asks import Asks
-from actium_api.auth import Caller
 from actium_api.drivers.driver import Driver
 from actium_shared.commands.network import ReserveVip, VipReservation
 from actium_shared.commands.planner import LoadBalancerCommand

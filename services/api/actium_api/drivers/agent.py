@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 import msgspec
 import sqlalchemy as sa
 
+from actium_api.access.callers import Caller, Identity
 from actium_api.asks import Asks
-from actium_api.auth import Caller, Identity
 from actium_api.drivers import frames
 from actium_api.faults import Fault
 from actium_api.read_model import proposals, wishes

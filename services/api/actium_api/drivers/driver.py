@@ -5,15 +5,30 @@ and every call tells who wishes it.
 Here objects become commands, each with the whole wish; what is done with a command is the driver's matter.
 """
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
-from actium_api.auth import Caller
+from msgspec import structs
+
+from actium_api.access.callers import Caller
 from actium_shared.commands import planner as commands
 from actium_shared.commands.network import ReserveVip, VipReservation
 from actium_shared.commands.planner import LoadBalancerCommand
-from actium_shared.ids import HealthMonitorId, L7PolicyId, L7RuleId, ListenerId, LoadBalancerId, MemberId, PoolId
+from actium_shared.ids import (
+    HealthMonitorId,
+    L7PolicyId,
+    L7RuleId,
+    ListenerId,
+    LoadBalancerId,
+    MemberId,
+    NetworkId,
+    PoolId,
+    PortId,
+    SubnetId,
+)
 from actium_shared.wishes import (
     HealthMonitor,
     L7Policy,
@@ -24,17 +39,35 @@ from actium_shared.wishes import (
     Member,
     Pool,
     PoolWish,
+    Vip,
 )
+
+NO_ADDRESS = Vip(address="", prefix_length=0, port_id=PortId(""), subnet_id=SubnetId(""), network_id=NetworkId(""))
+"""Of a load balancer whose VIP nobody has given yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewLoadBalancer:
-    """A load balancer to be made, with all that shall be in it."""
+    """A load balancer to be made, with all that shall be in it; its driver gives the addresses."""
 
     load_balancer: LoadBalancer
     listeners: tuple[Listener, ...] = ()
     pools: tuple[PoolWish, ...] = ()
     l7_policies: tuple[L7PolicyWish, ...] = ()
+
+    def at(self, reserved: VipReservation) -> Self:
+        """Give the same with its addresses."""
+        vips: Mapping[str, Any] = {"vip": reserved.vip, "additional_vips": reserved.additional_vips}
+        return dataclasses.replace(self, load_balancer=structs.replace(self.load_balancer, **vips))
+
+    def command(self) -> commands.CreateLoadBalancer:
+        return commands.CreateLoadBalancer(
+            load_balancer_id=self.load_balancer.id,
+            load_balancer=self.load_balancer,
+            listeners=self.listeners,
+            pools=self.pools,
+            l7_policies=self.l7_policies,
+        )
 
 
 class Driver(ABC):
@@ -73,15 +106,10 @@ class Driver(ABC):
 
     # -- load balancers
 
-    async def loadbalancer_create(self, new: NewLoadBalancer, *, caller: Caller) -> None:
-        command = commands.CreateLoadBalancer(
-            load_balancer_id=new.load_balancer.id,
-            load_balancer=new.load_balancer,
-            listeners=new.listeners,
-            pools=new.pools,
-            l7_policies=new.l7_policies,
-        )
-        await self.carry_out(command, caller=caller)
+    async def loadbalancer_create(self, new: NewLoadBalancer, vip: ReserveVip, *, caller: Caller) -> None:
+        """Make it, with addresses as `vip` wishes them."""
+        reserved = await self.create_vip_port(vip, caller=caller)
+        await self.carry_out(new.at(reserved).command(), caller=caller)
 
     async def loadbalancer_update(
         self, of: LoadBalancerId, changes: commands.LoadBalancerChanges, *, caller: Caller

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 GROUP = "octavia.api.drivers"
 """octavia-lib's, so that a vendor's package is found as it is."""
 
+OWN_GROUP = "actium.api.drivers"
+"""Drivers of our own interface, which is more than octavia-lib's; what we are to upstream is in deploy/provider-driver."""
+
 
 class Drivers:
     """All drivers that are enabled and could be loaded, by the names that load balancers ask for."""
@@ -74,10 +77,13 @@ def load(settings: ApiSettings, *, asks: Asks, database: Database, ids: Ids) -> 
         SettingsError: our own is not installed, or the settings are wrong.
     """
     providers = settings.providers()
+    own = {each.name: each for each in entry_points(group=OWN_GROUP)}
+    if ACTIUM not in own:
+        raise SettingsError(
+            f"the package actium-api is not installed as it is now: no entry point {ACTIUM} in {OWN_GROUP}"
+        )
+    ours = own[ACTIUM].load()
     known = {each.name: each for each in entry_points(group=GROUP)}
-    if ACTIUM not in known:
-        raise SettingsError(f"the package actium-api is not installed as it is now: no entry point {ACTIUM} in {GROUP}")
-    ours = known[ACTIUM].load()
     drivers: dict[str, Driver] = {name: ours(name, asks) for name in PROVIDERS}
     for name in providers.keys() - PROVIDERS.keys():
         vendor = _vendor(known.get(name), name)
@@ -98,7 +104,7 @@ def _vendor(entry_point: EntryPoint | None, name: str) -> type | None:
         from octavia_lib.api.drivers.provider_base import ProviderDriver
 
         vendor = entry_point.load()
-    except Exception:  # whatever a vendor's module does when it is imported must not keep the others from serving
+    except (Exception, SystemExit):  # whatever a vendor's module does on import must not keep the others from serving
         log.exception("driver not loaded", extra={"provider": name})
         return None
     if not isinstance(vendor, type) or not issubclass(vendor, ProviderDriver):

@@ -67,24 +67,45 @@ def call(command: LoadBalancerCommand, before: LoadBalancerWish | None) -> Call:
 
 
 def undoing(command: LoadBalancerCommand, before: LoadBalancerWish | None) -> Call | None:
-    """Give the call that deletes what a command may have created; nothing for one that creates nothing."""
+    """
+    Give the call that deletes what a command may have created.
+
+    Nothing for one that creates nothing, for what counts meanwhile, and for what was in something that is gone.
+    """
     if isinstance(command, commands.CreateLoadBalancer):
-        return Call("loadbalancer_delete", (convert.load_balancer(_created(command)), True))
-    if before is None:
+        return Call("loadbalancer_delete", (convert.load_balancer(_created(command)), True)) if before is None else None
+    created = _created_child(command)
+    if created is None or before is None or created in _children(before):
         return None
+    try:
+        made = call(command, before)
+    except Fault:
+        return None
+    return Call(made.method.replace("_create", "_delete"), made.arguments)
+
+
+def _created_child(command: LoadBalancerCommand) -> str | None:
     match command:
-        case (
-            commands.CreateListener()
-            | commands.CreatePool()
-            | commands.CreateMember()
-            | commands.CreateHealthMonitor()
-            | commands.CreateL7Policy()
-            | commands.CreateL7Rule()
-        ):
-            created = call(command, before)
-            return Call(created.method.replace("_create", "_delete"), created.arguments)
+        case commands.CreateListener(listener=made) | commands.CreatePool(pool=made):
+            return made.id
+        case commands.CreateMember(member=made) | commands.CreateHealthMonitor(health_monitor=made):
+            return made.id
+        case commands.CreateL7Policy(l7_policy=made) | commands.CreateL7Rule(l7_rule=made):
+            return made.id
         case _:
             return None
+
+
+def _children(tree: LoadBalancerWish) -> Iterator[str]:
+    """Give the ids of everything in a load balancer."""
+    for listener in tree.listeners:
+        yield listener.id
+    for held in tree.pools:
+        yield from (held.pool.id, *(member.id for member in held.members))
+        if held.health_monitor is not None:
+            yield held.health_monitor.id
+    for policy in tree.l7_policies:
+        yield from (policy.policy.id, *(rule.id for rule in policy.rules))
 
 
 def plain(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """
 Our wishes as octavia-lib's data models, in its names and units. Pure.
 
-Of secrets only references go along: their content is not known here, so the fields for TLS data stay unset.
+Of secrets only references go along, and the fields for TLS data stay unset: no private key is in this process (decision 13).
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ def load_balancer(tree: LoadBalancerWish) -> models.LoadBalancer:
         name=wish.name,
         description=wish.description,
         admin_state_up=wish.admin_state_up,
-        flavor=dict(wish.flavor) if wish.flavor else models.Unset,
+        flavor=plain(wish.flavor) if wish.flavor else models.Unset,
         availability_zone=plain(wish.availability_zone_data) if wish.availability_zone_data else models.Unset,
         vip_address=wish.vip.address,
         vip_network_id=wish.vip.network_id,

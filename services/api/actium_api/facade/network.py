@@ -8,13 +8,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from actium_api import access
+from actium_api.access import demands
+from actium_api.access.callers import caller
+from actium_api.access.rules import PREFIX
 from actium_api.asks import Asks
-from actium_api.auth import caller
 from actium_api.facade import neutron
 from actium_api.facade.listing import chosen, shown
 from actium_api.faults import Fault
-from actium_api.policy_rules import PREFIX
 from actium_shared.commands.network import FindSubnet
 from actium_shared.ids import SubnetId
 
@@ -26,6 +26,9 @@ router = APIRouter(include_in_schema=False)
 
 EVERYBODYS = f"{PREFIX}loadbalancer:get_all-global"
 """Who may see all load balancers may see all their ports."""
+
+OWN = f"{PREFIX}loadbalancer:get_all"
+"""Who may see his project's load balancers may see its ports, and the networks; nobody else has to do with them here."""
 
 
 @router.get("/network")
@@ -50,6 +53,8 @@ async def resources(request: Request) -> Response:
 @router.get("/network/v2.0/{path:path}")
 async def read(request: Request, path: str) -> Response:
     """A collection, or `<collection>/<id>`; a name there is told to be unknown, and the client then lists by name."""
+    if not (demands.may(request, EVERYBODYS, None) or demands.may(request, OWN, caller(request).project_id or None)):
+        return fault(403, "PolicyNotAuthorized", f"Policy does not allow this request to be performed: {OWN}.")
     known = await _collections(request)
     if await _learn(request, path, known):
         known = await _collections(request)
@@ -97,7 +102,7 @@ async def _collections(request: Request) -> neutron.Collections:
     found: neutron.Collections = await request.app.state.database.read(
         lambda connection: neutron.collections(connection, project_id=project_id)
     )
-    if not access.may(request, EVERYBODYS, None):
+    if not demands.may(request, EVERYBODYS, None):
         own = caller(request).project_id
         found["ports"] = [port for port in found["ports"] if port["project_id"] == own]
     return found

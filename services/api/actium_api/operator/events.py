@@ -114,6 +114,8 @@ class EventStream:
     async def _learn(self, commit: Recorded) -> None:
         if commit.position.stream == STREAM:
             self.relations.learn(commit)
-        elif commit.aggregate in ("amphora", "port") and not self.relations.knows_amphora(commit.aggregate_id):
+        elif commit.aggregate in ("amphora", "port", "liveness") and not self.relations.knows_amphora(
+            commit.aggregate_id
+        ):
             # Streams are followed side by side: the appointment stands on the log, but may not have come here yet.
             await self.relations.refresh(self.bus)

@@ -69,9 +69,9 @@ class Relations:
         match aggregate:
             case "loadbalancer" | "vip" | "health":
                 return (aggregate_id,)
-            case "appliance":
+            case "appliance" | "route":
                 return tuple(self._load_balancers.get(aggregate_id, ()))
-            case "amphora" | "port":
+            case "amphora" | "port" | "liveness":
                 return tuple(self._load_balancers.get(self._appliance_of.get(aggregate_id, ""), ()))
             case _:
                 return ()
@@ -89,8 +89,12 @@ class Relations:
             events_of("network"): (
                 event_subject("network", "vip", load_balancer_id),
                 *(event_subject("network", "port", one) for one in amphorae),
+                *(event_subject("network", "route", one) for one in appliances),
             ),
-            events_of("health"): (event_subject("health", "health", load_balancer_id),),
+            events_of("health"): (
+                event_subject("health", "health", load_balancer_id),
+                *(event_subject("health", "liveness", one) for one in amphorae),
+            ),
         }
 
 

@@ -1,4 +1,4 @@
-"""Paths of the operator API. A route parses, reads, renders; only secrets can be changed here."""
+"""Paths of the operator API. A route parses, reads or asks, renders."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from actium_api.operator import dead_letters as letters
-from actium_api.operator import secrets_api
+from actium_api.operator import fleet, lifecycle, rollouts, secrets_api
 from actium_api.operator import services as service_statuses
 from actium_api.operator import story as stories
 from actium_api.operator.errors import OperatorError, error_response
@@ -18,8 +18,10 @@ from actium_api.operator.events import EventsQuery, EventStream
 from actium_api.operator.ndjson import NdjsonResponse
 from actium_api.operator.relations import Relations
 from actium_api.operator.starting_point import ends, starting_point, written_start
+from actium_api.settings import ApiSettings
 from actium_shared.bus import Bus
 from actium_shared.errors import RetryableError
+from actium_shared.read_model import Database
 
 router = APIRouter(prefix="/operator/v1", include_in_schema=False)
 
@@ -57,7 +59,7 @@ def rendered(content: object, *, status: int = 200) -> Response:
 @router.get("/services")
 @answered
 async def services(request: Request) -> Response:
-    return rendered({"services": await service_statuses.statuses(bus_of(request))})
+    return rendered({"services": await statuses_of(request)})
 
 
 @router.get("/positions")
@@ -65,7 +67,7 @@ async def services(request: Request) -> Response:
 async def positions(request: Request) -> Response:
     """Where the log ends, as numbers and as text for `from`, and where each service stands."""
     bus = bus_of(request)
-    newest, statuses = await asyncio.gather(ends(bus), service_statuses.statuses(bus))
+    newest, statuses = await asyncio.gather(ends(bus), statuses_of(request))
     standing = {status.name: status.positions for status in statuses}
     return rendered({"streams": newest, "next": written_start(newest), "services": standing})
 
@@ -96,6 +98,77 @@ async def dead_letters(request: Request) -> Response:
     return rendered({"dead_letters": await letters.dead_letters(bus_of(request))})
 
 
+@router.get("/amphorae")
+@answered
+async def amphorae(request: Request) -> Response:
+    heard = await fleet.last_heard(bus_of(request))
+    found = await database_of(request).read(lambda connection: fleet.amphorae(connection, heard))
+    return rendered({"amphorae": found})
+
+
+@router.get("/spares")
+@answered
+async def spares(request: Request) -> Response:
+    return rendered({"spares": await database_of(request).read(fleet.spares)})
+
+
+@router.post("/load-balancers/{load_balancer_id}/settle")  # noqa: FAST003 - as above
+@answered
+async def settle(request: Request) -> Response:
+    await lifecycle.settle(request)
+    return Response(status_code=204)
+
+
+@router.post("/load-balancers/{load_balancer_id}/drills")  # noqa: FAST003 - as above
+@answered
+async def record_drill(request: Request) -> Response:
+    await lifecycle.record_drill(request)
+    return Response(status_code=204)
+
+
+@router.get("/rollouts")
+@answered
+async def all_rollouts(request: Request) -> Response:
+    return rendered({"rollouts": await database_of(request).read(rollouts.listed)})
+
+
+@router.post("/rollouts")
+@answered
+async def start_rollout(request: Request) -> Response:
+    return rendered({"rollout": await _rollout(request, await rollouts.start(request))}, status=201)
+
+
+@router.get("/rollouts/{rollout_id}")  # noqa: FAST003 - as above
+@answered
+async def show_rollout(request: Request) -> Response:
+    return rendered({"rollout": await _rollout(request, request.path_params["rollout_id"])})
+
+
+@router.post("/rollouts/{rollout_id}/pause")  # noqa: FAST003 - as above
+@answered
+async def pause_rollout(request: Request) -> Response:
+    await rollouts.pause(request)
+    return rendered({"rollout": await _rollout(request, request.path_params["rollout_id"])})
+
+
+@router.post("/rollouts/{rollout_id}/resume")  # noqa: FAST003 - as above
+@answered
+async def resume_rollout(request: Request) -> Response:
+    await rollouts.resume(request)
+    return rendered({"rollout": await _rollout(request, request.path_params["rollout_id"])})
+
+
+@router.post("/rollouts/{rollout_id}/abort")  # noqa: FAST003 - as above
+@answered
+async def abort_rollout(request: Request) -> Response:
+    await rollouts.abort(request)
+    return rendered({"rollout": await _rollout(request, request.path_params["rollout_id"])})
+
+
+async def _rollout(request: Request, rollout_id: str) -> dict[str, object]:
+    return await database_of(request).read(lambda connection: rollouts.one(connection, rollout_id))
+
+
 @router.get("/secrets")
 @answered
 async def secrets(request: Request) -> Response:
@@ -116,9 +189,19 @@ async def delete_secret(request: Request) -> Response:
     return Response(status_code=204)
 
 
+async def statuses_of(request: Request) -> list[service_statuses.ServiceStatus]:
+    settings: ApiSettings = request.app.state.settings
+    return await service_statuses.statuses(bus_of(request), absent=settings.absent_services)
+
+
 def bus_of(request: Request) -> Bus:
     bus: Bus = request.app.state.bus
     return bus
+
+
+def database_of(request: Request) -> Database:
+    database: Database = request.app.state.database
+    return database
 
 
 def relations_of(request: Request) -> Relations:

@@ -9,11 +9,12 @@ import ipaddress
 import msgspec
 from starlette.requests import Request
 
+from actium_api.access.callers import caller
 from actium_api.asks import Asks
-from actium_api.auth import caller
 from actium_api.faults import Fault
 from actium_api.operator.errors import BadQueryError, OperatorError
 from actium_api.operator.events import parse_truth
+from actium_api.operator.operators import operator_of
 from actium_api.read_model import secrets_kept
 from actium_api.read_model.secrets_kept import KeptSecret
 from actium_shared.commands.compute import DeleteSecret, PutSecret, SecretKind, sealing_context
@@ -58,7 +59,7 @@ async def put(request: Request) -> tuple[KeptSecret, bool]:
         sealed = seal(posted.content, key, context=sealing_context(project_id, ref))
         name = posted.name if posted.name is not None else known.name if known else ""
         wish = PutSecret(project_id=project_id, secret_ref=ref, name=name, sealed=sealed, kind=posted.kind)
-        await asks.decide(wish, caller=caller(request))
+        await asks.decide(wish, caller=operator_of(request))
     except Fault as exc:
         raise OperatorError(exc.status, exc.message) from exc
     kept = await _find(request, ref)
@@ -84,7 +85,7 @@ async def delete(request: Request) -> None:
         )
     command = DeleteSecret(project_id=ProjectId(known.project_id), secret_ref=SecretRef(ref))
     try:
-        await _asks(request).decide(command, caller=caller(request))
+        await _asks(request).decide(command, caller=operator_of(request))
     except Fault as exc:
         raise OperatorError(exc.status, exc.message) from exc
 

@@ -1,21 +1,20 @@
 """Events, causes and actors in words for people: what happened, why, and on whose behalf. Pure."""
 
+from collections.abc import Iterable
 from typing import assert_never
 
 import msgspec
 
 from actium_api.operator.catalogue_words import of_catalogue
-from actium_shared.events import amphora, appliance, health, load_balancer, network, secret
+from actium_api.operator.fleet_words import of_fleet
+from actium_api.operator.rollout_words import of_rollout
+from actium_api.operator.short import SHORT_ID_LENGTH, named, short
+from actium_shared.events import health, load_balancer, network, secret
 from actium_shared.message import Actor, Cause, ClockCause, Command, CommandCause, Event, EventCause, Order, WorkCause
+from actium_shared.proposals import ObjectStatus
 from actium_shared.wishes import L7Policy, L7Rule
 
-SHORT_ID_LENGTH = 8
 SHORT_REQUEST_LENGTH = len("req-") + SHORT_ID_LENGTH
-
-
-def short(identifier: str) -> str:
-    """Give the part of an id that people compare by."""
-    return identifier[:SHORT_ID_LENGTH]
 
 
 def what(event: Event, cause: Cause) -> str:
@@ -28,8 +27,8 @@ def what(event: Event, cause: Cause) -> str:
         _of_load_balancer(event)
         or _of_children(event)
         or _of_l7(event)
-        or _of_appliance(event)
-        or _of_amphora(event)
+        or of_fleet(event)
+        or of_rollout(event)
         or _of_network(event)
         or _of_health(event)
         or _of_secret(event)
@@ -105,8 +104,17 @@ def _of_load_balancer(event: Event) -> str:
             return f"wishes up to {generation} could not be applied: {reason}"
         case load_balancer.LoadBalancerFailoverRequested():
             return "what carries it shall be exchanged"
+        case load_balancer.LoadBalancerSettled(reason=reason):
+            return f"waits for nothing any more, on an operator's word: {reason}"
+        case load_balancer.LoadBalancerDrilled():
+            return _drill(event)
         case _:
             return _of_vendors(event)
+
+
+def _drill(event: load_balancer.LoadBalancerDrilled) -> str:
+    asked = f"{event.probes} requests, one each {event.interval_ms:g} ms, {event.failed} of them without a good answer"
+    return f"a drill ({event.kind}) interrupted traffic for {event.gap_ms:.0f} ms: {asked}"
 
 
 def _of_vendors(event: Event) -> str:
@@ -122,13 +130,19 @@ def _of_vendors(event: Event) -> str:
         case load_balancer.ProviderFailed(reason=reason):
             return f"shown as ERROR: {reason}"
         case load_balancer.StatusReported(statuses=statuses):
-            return "the provider reports " + ", ".join(
-                f"{each.kind} {short(each.id)} "
-                + "/".join(word for word in (each.provisioning_status, each.operating_status) if word)
-                for each in statuses
-            )
+            return f"the provider reports {_statuses(statuses)}"
+        case load_balancer.ReportKept(statuses=statuses):
+            return f"the provider reports, to count when what it was asked is settled: {_statuses(statuses)}"
         case _:
             return ""
+
+
+def _statuses(statuses: Iterable[ObjectStatus]) -> str:
+    return ", ".join(
+        f"{each.kind} {short(each.id)} "
+        + "/".join(word for word in (each.provisioning_status, each.operating_status) if word)
+        for each in statuses
+    )
 
 
 def _of_children(event: Event) -> str:
@@ -190,61 +204,6 @@ def _rule(rule: L7Rule) -> str:
     return f"{negation}{rule.type}{key} {rule.compare_type} {rule.value}"
 
 
-def _of_appliance(event: Event) -> str:
-    match event:
-        case appliance.ApplianceCreated(topology=topology, image_tag=image_tag):
-            return f"{topology}, image {image_tag}"
-        case appliance.LoadBalancerAdmitted(load_balancer_id=admitted):
-            return f"will carry load balancer {short(admitted)}"
-        case appliance.LoadBalancerReleased(load_balancer_id=released):
-            return f"carries load balancer {short(released)} no more"
-        case appliance.AmphoraAppointed(amphora_id=amphora_id, role=role, attempt=attempt):
-            return f"amphora {short(amphora_id)} shall join as {role}, attempt {attempt}"
-        case appliance.AmphoraJoined(amphora_id=amphora_id):
-            return f"amphora {short(amphora_id)} is in service"
-        case appliance.AmphoraDismissed(amphora_id=amphora_id, reason=reason):
-            return f"amphora {short(amphora_id)} shall go: {reason}"
-        case appliance.AmphoraShutDown(amphora_id=amphora_id):
-            return f"the machine of amphora {short(amphora_id)} is gone"
-        case appliance.AmphoraCleared(amphora_id=amphora_id):
-            return f"nothing of amphora {short(amphora_id)} is left"
-        case appliance.BundleCut(bundle=bundle, holds=holds):
-            held = ", ".join(f"{short(one)} at wish {generation}" for one, generation in holds.items())
-            return f"bundle {bundle} holds {held or 'nothing'}"
-        case appliance.PortsTrimmed(amphora_id=amphora_id, revision=revision):
-            return f"unneeded ports of amphora {short(amphora_id)} are gone, revision {revision}"
-        case appliance.BundleInForce(amphora_id=amphora_id, bundle=bundle):
-            return f"amphora {short(amphora_id)} runs bundle {bundle}"
-        case appliance.BundleApplied(bundle=bundle):
-            return f"every amphora in service runs bundle {bundle}"
-        case appliance.BundleFailed(bundle=bundle, reason=reason):
-            return f"bundle {bundle} is given up: {reason}"
-        case appliance.ApplianceFailed(reason=reason):
-            return f"no amphora could be had: {reason}"
-        case appliance.ApplianceRetired():
-            return "carries nothing, and nothing of it exists"
-        case _:
-            return ""
-
-
-def _of_amphora(event: Event) -> str:
-    match event:
-        case amphora.AmphoraBooted(host=host, management_address=address, image_tag=image_tag):
-            return f"answers at {address}, on {host}, image {image_tag}"
-        case amphora.AmphoraBootFailed(reason=reason):
-            return f"will not come: {reason}"
-        case amphora.AmphoraConfigured(bundle=bundle, result=result, took_ms=took_ms):
-            return f"runs bundle {bundle} ({result}, {took_ms:.0f} ms)"
-        case amphora.AmphoraConfigurationRefused(bundle=bundle, reason=reason):
-            return f"refuses bundle {bundle}: {reason}"
-        case amphora.AmphoraCertificateRenewed(certificate_expires_at=expires_at):
-            return f"shows a new certificate, good until {expires_at:%Y-%m-%d}"
-        case amphora.AmphoraDeleted():
-            return "machine, certificate and key exist no more"
-        case _:
-            return ""
-
-
 def _of_network(event: Event) -> str:
     match event:
         case network.NetworkDiscovered(network=one):
@@ -261,6 +220,13 @@ def _of_network(event: Event) -> str:
             return f"port {short(port_id)} cannot be had: {reason}"
         case network.PortDeleted(port_id=port_id):
             return f"port {short(port_id)} is gone"
+        case network.RoutesSettled(vips=vips, routing_addresses=()):
+            return f"no VIP is routed here, {len(vips)} wished" if vips else "no VIP is routed here any more"
+        case network.RoutesSettled(vips=vips, routing_addresses=addresses):
+            led = ", ".join(vip.address for vip in vips)
+            return f"{led} are routed to {', '.join(each.address for each in addresses)}"
+        case network.RoutesFailed(reason=reason):
+            return f"the routes cannot be had, and stay as they were: {reason}"
         case network.PortsSettled(revision=revision):
             return f"exactly the wished ports exist, revision {revision}"
         case _:
@@ -287,7 +253,3 @@ def _of_secret(event: Event) -> str:
             return f"{ref} is forgotten; what uses it keeps what it has until its next change"
         case _:
             return ""
-
-
-def named(name: str) -> str:
-    return f'"{name}" ' if name else ""

@@ -47,6 +47,7 @@ from actium_shared.events.load_balancer import (
     LoadBalancerDeletionRequested,
     LoadBalancerEvent,
     LoadBalancerFailoverRequested,
+    LoadBalancerSettled,
     LoadBalancerUpdated,
     MemberCreated,
     MemberRemoved,
@@ -98,11 +99,14 @@ class _Commit(LoadBalancerRows):
                 self._end_round(event.generation, ACTIVE)
             case RoundFailed():
                 self._end_round(event.generation, ERROR)
+            case LoadBalancerSettled():
+                self._give_up()
             case LoadBalancerFailoverRequested():
                 self._bump(LOAD_BALANCERS, [self.load_balancer_id], event.generation)
             case ChangeProposed() | ProposalSettled() | ProposalLapsed():
                 proposals.apply(self.rows, event)
             case StatusReported(statuses=statuses):
+                self.finish()  # the driver speaks of what it has done: that comes first
                 self._take_over(statuses)
             case ProviderFailed(generation=generation):
                 self._leave_open(generation)

@@ -5,6 +5,7 @@ Provisioning statuses: an object is pending from the event that changed it, or s
 that holds the event's generation; a removed one is gone then. Which event does what is in `load_balancer_events`.
 """
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +30,10 @@ from actium_api.read_model.tables import (
 )
 from actium_shared.ids import L7PolicyId
 from actium_shared.proposals import DELETED, KINDS, ObjectStatus
+from actium_shared.provider_options import is_ours
 from actium_shared.wishes import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool
+
+log = logging.getLogger(__name__)
 
 ACTIVE, ERROR = "ACTIVE", "ERROR"
 PENDING_CREATE, PENDING_UPDATE, PENDING_DELETE = "PENDING_CREATE", "PENDING_UPDATE", "PENDING_DELETE"
@@ -83,21 +87,23 @@ class LoadBalancerRows:
             self._bump(POOLS, pools, self._generation)
             self._bump_listeners(pools, self._generation)
             self._bump(LOAD_BALANCERS, [self.load_balancer_id], self._generation)
+        self._generation, self._changed_pools, self._new_members = 0, set(), []
 
     def _insert_members(self) -> None:
         monitored = {pool_id for pool_id in {new.pool_id for new in self._new_members} if self._has_monitor(pool_id)}
+        free = self._clear(MEMBERS, [new.member.id for new in self._new_members])
+        members = [new for new in self._new_members if new.member.id in free]
         values = [
             self._values(
                 new.member, new.generation, OFFLINE if new.pool_id in monitored else NO_MONITOR, pool_id=new.pool_id
             )
-            for new in self._new_members
+            for new in members
         ]
         if values:
-            self._clear(MEMBERS, [new.member.id for new in self._new_members])
             self.rows.connection.execute(statements.insert(MEMBERS), values)
-            for new in self._new_members:
+            for new in members:
                 self._tag(new.member.id, new.member.tags)
-            self.rows.touch(MEMBERS, [new.member.id for new in self._new_members])
+            self.rows.touch(MEMBERS, free)
 
     def _has_monitor(self, pool_id: str) -> bool:
         return bool(self.rows.ids(HEALTH_MONITORS.c.pool_id, [pool_id]))
@@ -137,15 +143,28 @@ class LoadBalancerRows:
         operating_status: str,
         **own: object,
     ) -> None:
-        self._clear(table, [wish.id])
+        if not self._clear(table, [wish.id]):
+            return
         self.rows.connection.execute(statements.insert(table), self._values(wish, generation, operating_status, **own))
         self._tag(wish.id, wish.tags)
         self._touch_around(table, [wish.id])
 
-    def _clear(self, table: sa.Table, ids: list[str]) -> None:
-        """Make room: a create that is repeated very late may come again after the removal."""
-        self.rows.delete(table.c.id, ids)
-        self.rows.delete(TAGS.c.resource_id, ids)
+    def _clear(self, table: sa.Table, ids: list[str]) -> set[str]:
+        """
+        Make room, and give the ids that can be used: a create that is repeated very late may come after the removal.
+
+        Ids of the driver API's callers may be in use on another load balancer, if two came at once: the first keeps it.
+        """
+        free = set(ids)
+        for many, key in statements.named(ids):
+            query = statements.select(table.c.id, many, table.c.id, table.c.load_balancer_id)
+            for row_id, owner in self.rows.connection.execute(query, key):
+                if owner != self.load_balancer_id:
+                    log.error("id in use elsewhere", extra={"id": row_id, "owner": owner, "by": self.load_balancer_id})
+                    free.discard(row_id)
+        self.rows.delete(table.c.id, free)
+        self.rows.delete(TAGS.c.resource_id, free)
+        return free
 
     def _change(self, table: sa.Table, wish: Wish, generation: int, **own: object) -> None:
         # A change of words alone is part of an older wish: nothing below tells that it was changed just now.
@@ -244,6 +263,18 @@ class LoadBalancerRows:
                 self.rows.update(table, each, provisioning_status=ERROR)
                 self.rows.touch(table, [each])
         self._set_status(ERROR)
+
+    def _give_up(self) -> None:
+        """Show as failed all that is under way; a driver elsewhere may still tell the end of it."""
+        balancer = self.rows.wish(LOAD_BALANCERS, self.load_balancer_id)
+        (generation,) = self.rows.connection.execute(
+            statements.select(LOAD_BALANCERS.c.id, False, LOAD_BALANCERS.c.generation), {"key": self.load_balancer_id}
+        ).one()
+        if is_ours(balancer.provider):
+            self._end_round(generation, ERROR)
+            self._set_status(ERROR)
+        else:
+            self._leave_open(generation)
 
     def _pending(self, generation: int) -> dict[sa.Table, list[tuple[str, str]]]:
         """Give id and status of all children that this round ends."""

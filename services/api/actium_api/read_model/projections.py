@@ -9,7 +9,14 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from actium_api.read_model import catalogue_events, fleet_events, load_balancer_events, secrets_kept, statements
+from actium_api.read_model import (
+    catalogue_events,
+    fleet_events,
+    load_balancer_events,
+    rollout_events,
+    secrets_kept,
+    statements,
+)
 from actium_api.read_model.rows import Rows, seconds
 from actium_api.read_model.tables import LISTENERS, LOAD_BALANCERS, MEMBERS, POOLS
 from actium_shared.event_store import Recorded
@@ -44,6 +51,8 @@ def _project_one(rows: Rows, recorded: Recorded) -> None:
             _apply_statuses(rows, recorded)
         case "catalogue" | "project":
             catalogue_events.apply(rows, recorded)
+        case "rollout":
+            rollout_events.apply(rows, recorded)
         case "secret":
             secrets_kept.apply(rows, recorded)
         case _:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from actium_api.read_model import statements
 from actium_api.read_model.tables import (
     AMPHORAE,
+    CARRIED,
     HEALTH_MONITORS,
     L7_POLICIES,
     L7_RULES,
@@ -105,6 +106,9 @@ def _conditions(table: sa.Table, query: PageQuery) -> list[sa.ColumnElement[bool
 def _condition(column: sa.Column[Any], value: object) -> sa.ColumnElement[bool]:
     if value is None:
         return column.is_(None)
+    if column is AMPHORAE.c.loadbalancer_id:  # the row shows the oldest that it carries; it is found by all
+        carriers = sa.select(CARRIED.c.appliance_id).where(CARRIED.c.load_balancer_id == value)
+        return AMPHORAE.c.appliance_id.in_(carriers)
     if column.name == "created_at":
         return sa.func.substr(column, 1, SECONDS_END) == value
     return column == value

@@ -22,8 +22,12 @@ SECONDS_END = len("2026-01-31T12:00:00")
 """So much of a time is shown. `created_at` is kept in full, or what is made within one second would have no order."""
 
 
-def _resource(name: str, *own: sa.Column[object], shown: dict[str, type]) -> sa.Table:
-    """Make a resource's table: its own columns, those that all have, and the fields that it shows."""
+def _resource(name: str, *own: sa.Column[Any] | sa.Index, shown: dict[str, type]) -> sa.Table:
+    """
+    Make a resource's table: its own columns, those that all have, and the fields that it shows.
+
+    Indexes end in the order of lists, so that a page of a large one is read, not sorted.
+    """
     return sa.Table(
         name,
         METADATA,
@@ -44,8 +48,8 @@ def _resource(name: str, *own: sa.Column[object], shown: dict[str, type]) -> sa.
         *(sa.Column(field, _TYPES[kind]) for field, kind in shown.items()),
         sa.Index(f"{name}_order", "created_at", "id"),
         *([sa.Index(f"{name}_name", "name")] if "name" in shown else []),
-        sa.Index(f"{name}_project", "project_id"),
-        sa.Index(f"{name}_load_balancer", "load_balancer_id"),
+        sa.Index(f"{name}_project", "project_id", "created_at", "id"),
+        sa.Index(f"{name}_load_balancer", "load_balancer_id", "created_at", "id"),
         info={"shown": tuple(shown)},
     )
 
@@ -116,7 +120,8 @@ POOLS = _resource(
 )
 MEMBERS = _resource(
     "members",
-    sa.Column("pool_id", ID, nullable=False, index=True),
+    sa.Column("pool_id", ID, nullable=False),
+    sa.Index("members_pool", "pool_id", "created_at", "id"),
     shown={
         "name": str,
         "admin_state_up": bool,
@@ -189,7 +194,49 @@ APPLIANCES = sa.Table(
     sa.Column("id", ID, primary_key=True),
     sa.Column("project_id", sa.String(255), nullable=False),
     sa.Column("topology", sa.String(32), nullable=False),
+    sa.Column("compute_flavor", sa.String(255)),
 )
+
+SPARES = sa.Table(
+    "spares",
+    METADATA,
+    sa.Column("id", ID, primary_key=True),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("image_tag", sa.String(255), nullable=False),
+    sa.Column("flavor_id", ID),
+    sa.Column("availability_zone", sa.String(255)),
+    sa.Column("compute_flavor", sa.String(255)),
+    sa.Column("compute_zone", sa.String(255)),
+    sa.Column("trouble", sa.Text),
+    sa.Column("retry_at", TIME),
+)
+"""Pools of spares; `trouble` is why no spare could be had when it was last tried."""
+
+ROLLOUTS = sa.Table(
+    "rollouts",
+    METADATA,
+    sa.Column("id", ID, primary_key=True),
+    sa.Column("started", sa.BigInteger, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("selection", sa.JSON, nullable=False),
+    sa.Column("to_image_tag", sa.String(255)),
+    sa.Column("wave_size", sa.Integer, nullable=False),
+    sa.Column("pause_between_s", sa.Float, nullable=False),
+    sa.Column("max_failures", sa.Integer, nullable=False),
+    sa.Column("wave", sa.Integer, nullable=False),
+    sa.Column("replaced", sa.Integer, nullable=False),
+    sa.Column("remaining", sa.Integer, nullable=False),
+    sa.Column("under_way", sa.JSON, nullable=False),
+    sa.Column("failed", sa.JSON, nullable=False),
+    sa.Column("started_at", TIME, nullable=False),
+    sa.Column("changed_at", TIME, nullable=False),
+    sa.Column("next_wave_at", TIME),
+)
+"""
+Rollouts; `started` is the position of the start, so that the newest is known. `under_way` and `failed` are lists of
+objects that name an amphora; `remaining` are to be replaced in later waves.
+"""
 
 CARRIED = sa.Table(
     "carried_load_balancers",
@@ -219,6 +266,13 @@ AMPHORAE = sa.Table(
     sa.Column("image_tag", sa.String(255)),
     sa.Column("management_address", sa.String(64)),
     sa.Column("certificate_expires_at", TIME),
+    sa.Column("bundle", sa.BigInteger),
+    sa.Column("epoch", sa.BigInteger),
+    sa.Column("digest", sa.String(255)),
+    # as health says
+    sa.Column("verdict", sa.String(16)),
+    sa.Column("verdict_reason", sa.Text),
+    sa.Column("vrrp_state", sa.String(16)),
     # as the reply shows it
     sa.Column("project_id", sa.String(255)),
     sa.Column("loadbalancer_id", ID),
@@ -238,13 +292,13 @@ AMPHORAE = sa.Table(
     sa.Column("cached_zone", sa.String(255)),
     sa.Column("created_at", TIME),
     sa.Column("updated_at", TIME),
-    sa.Column("image_id", ID),
+    sa.Column("image_id", sa.String(255)),
     sa.Column("compute_flavor", sa.String(255)),
     sa.Column("body", sa.LargeBinary),
 )
 """
-One row per amphora for ever: planner, compute and network speak of it in any order, so that a row removed by one could
-be brought back by another. A row whose `body` is null is not shown.
+One row per amphora for ever: planner, compute, network and health speak of it in any order, so that a row removed by one
+could be brought back by another. A row whose `body` is null is not shown. A spare's `appliance_id` is its pool's.
 """
 
 NETWORKS = sa.Table(

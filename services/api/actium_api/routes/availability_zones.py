@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actium_api.auth import caller
+from actium_api.access.callers import caller
 from actium_api.listing import site_collection
 from actium_api.read_model.catalogue_tables import AVAILABILITY_ZONES
 from actium_api.requests import wrapped

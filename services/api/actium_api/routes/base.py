@@ -10,9 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from actium_api import access, idempotency, listing
+from actium_api import idempotency, listing
+from actium_api.access import demands
+from actium_api.access.callers import caller
+from actium_api.access.needs import need_of
 from actium_api.asks import Asks
-from actium_api.auth import caller
 from actium_api.drivers import Driver, Drivers
 from actium_api.faults import Fault, RouterFault, not_found, raw_response
 from actium_api.listing import Collection
@@ -31,15 +33,15 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 def route(path: str, **methods: Endpoint) -> Route:
     """Give the route of a path, with an endpoint per method."""
     allowed = {"Allow": ", ".join(sorted(methods))}
-    needs = {method: access.need_of(path, method) for method in methods}
+    needs = {method: need_of(path, method) for method in methods}
 
     async def endpoint(request: Request) -> Response:
         chosen = methods.get(request.method)
         if chosen is None:
             raise MethodFault(allowed)
-        access.enter(request, needs[request.method])
+        demands.enter(request, needs[request.method])
         response = await chosen(request)
-        access.assure(request)
+        demands.assure(request)
         return response
 
     made = Route(path, endpoint, name=" ".join(sorted(methods)))
@@ -57,14 +59,14 @@ class MethodFault(RouterFault):
 
 def asks_of(request: Request) -> Asks:
     """Give the way to the services, to a request that is authorised."""
-    access.assure(request)
+    demands.assure(request)
     asks: Asks = request.app.state.asks
     return asks
 
 
 async def driver_of(request: Request, load_balancer_id: str) -> Driver:
     """Give the driver that serves a load balancer, to a request that is authorised."""
-    access.assure(request)
+    demands.assure(request)
     return await drivers_of(request).serving(LoadBalancerId(load_balancer_id))
 
 
@@ -92,8 +94,8 @@ async def show(request: Request, table: sa.Table, row_id: str, *, kind: str, key
     if found is None:
         raise not_found(kind, row_id)
     project_id, body = found
-    if access.has_owner(table):
-        access.authorise(request, project_id)
+    if demands.has_owner(table):
+        demands.authorise(request, project_id)
     return one(request, key, body)
 
 
@@ -116,8 +118,8 @@ async def index(request: Request, of: Collection, within: Mapping[str, Any] | No
     """Give a page of a collection; `within` are conditions that do not come from the client."""
     query = listing.parse(request, of, page_limit=request.app.state.settings.page_limit)
     only = {} if within is None else dict(within)
-    if access.has_owner(of.table):
-        project_id = access.listed_project(request, query.filters.get("project_id"))
+    if demands.has_owner(of.table):
+        project_id = demands.listed_project(request, query.filters.get("project_id"))
         only |= {} if project_id is None else {"project_id": project_id}
     if only:
         query = dataclasses.replace(query, filters={**query.filters, **only})
@@ -138,8 +140,8 @@ async def row(request: Request, table: sa.Table, row_id: str, *, kind: str) -> s
     found = await database_of(request).read(lambda connection: queries.row(connection, table, row_id))
     if found is None:
         raise not_found(kind, row_id)
-    if access.has_owner(table):
-        access.authorise(request, found["project_id"])
+    if demands.has_owner(table):
+        demands.authorise(request, found["project_id"])
     return found
 
 

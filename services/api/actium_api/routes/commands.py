@@ -12,14 +12,15 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actium_api.auth import caller
+from actium_api.access.callers import caller
 from actium_api.faults import STATUS_OF, Fault, json_response
+from actium_api.read_model import ownership
 from actium_api.requests import document
-from actium_api.routes.base import asks_of, route
+from actium_api.routes.base import asks_of, database_of, route
 from actium_shared.commands import planner
 from actium_shared.commands.network import ReserveVip, VipReservation
-from actium_shared.commands.planner import CatalogueCommand, LoadBalancerCommand, ProjectCommand
-from actium_shared.message import Accepted, Command, Position, Rejected
+from actium_shared.commands.planner import LoadBalancerCommand
+from actium_shared.message import Accepted, Command, Position, Reason, Rejected
 
 INTERNAL = (planner.Propose, planner.SettleProposal, planner.ReportStatus)
 """Between this API and the planner, about drivers that are hosted here."""
@@ -43,17 +44,31 @@ async def post(request: Request) -> Response:
     sent = _envelope(await document(request))
     command = _command(sent)
     who = caller(request)
+    if isinstance(command, LoadBalancerCommand) and (conflict := await _conflict(request, command)):
+        return _rejected(sent, conflict)
     reply = await asks_of(request).answer(command, caller=who, command_id=f"{who.user_id}/{sent.id}")
     match reply:
-        case Rejected(reason=reason, detail=detail, field=field):
-            refusal = {"reason": reason, "detail": detail, "field": field}
-            return json_response({"id": sent.id, "outcome": "rejected", **refusal}, status=STATUS_OF[reason])
+        case Rejected():
+            return _rejected(sent, reply)
         case VipReservation(vip=vip, additional_vips=more, position=position):
             return _accepted(sent, position, {"vip": vip, "additional_vips": more})
         case Accepted(position=position):
             return _accepted(sent, position, {})
         case _:
             raise Fault(500, f"{sent.type} was answered by {reply.TYPE}, which is not known here.")
+
+
+async def _conflict(request: Request, command: LoadBalancerCommand) -> Rejected | None:
+    """Refuse an id that is in use elsewhere: the planner decides on one load balancer and does not know the others'."""
+    taken = await database_of(request).read(lambda connection: ownership.taken(connection, command))
+    if taken is None:
+        return None
+    return Rejected(reason=Reason.CONFLICT, detail=f"The id {taken} is in use on another load balancer.", field="id")
+
+
+def _rejected(sent: CommandPost, reply: Rejected) -> Response:
+    refusal = {"reason": reply.reason, "detail": reply.detail, "field": reply.field}
+    return json_response({"id": sent.id, "outcome": "rejected", **refusal}, status=STATUS_OF[reply.reason])
 
 
 def _accepted(sent: CommandPost, position: Position, more: Mapping[str, object]) -> Response:
@@ -70,7 +85,7 @@ def _envelope(sent: object) -> CommandPost:
     return envelope
 
 
-def _command(sent: CommandPost) -> LoadBalancerCommand | ProjectCommand | CatalogueCommand | ReserveVip:
+def _command(sent: CommandPost) -> Command:
     known = KNOWN.get(sent.type)
     if known is None:
         raise Fault(400, f"type '{sent.type}' is not known; known are {', '.join(KNOWN)}.")
@@ -80,11 +95,9 @@ def _command(sent: CommandPost) -> LoadBalancerCommand | ProjectCommand | Catalo
     if unknown:
         raise Fault(400, f"body.{unknown[0]} is not known; known are {', '.join(known.__struct_fields__)}.")
     try:
-        command = msgspec.convert(sent.body, known)
+        return msgspec.convert(sent.body, known)
     except msgspec.ValidationError as exc:
         raise Fault(400, f"body of {sent.type}: {exc}.") from exc
-    assert isinstance(command, LoadBalancerCommand | ProjectCommand | CatalogueCommand | ReserveVip)
-    return command
 
 
 async def schema(_request: Request) -> Response:

@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actium_api.auth import caller
+from actium_api.access.callers import caller
 from actium_api.listing import collection
 from actium_api.read_model.tables import HEALTH_MONITORS, POOLS
 from actium_api.requests import wrapped

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actium_api.auth import caller
+from actium_api.access.callers import caller
 from actium_api.faults import not_found
 from actium_api.listing import collection
 from actium_api.read_model.tables import L7_POLICIES, L7_RULES

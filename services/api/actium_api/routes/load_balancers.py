@@ -6,15 +6,16 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actium_api import access, secret_checks
-from actium_api.auth import caller
-from actium_api.drivers import NewLoadBalancer
+from actium_api import secret_checks
+from actium_api.access import demands
+from actium_api.access.callers import caller
+from actium_api.access.rules import PREFIX
+from actium_api.drivers import NO_ADDRESS, NewLoadBalancer
 from actium_api.faults import json_response, not_found
 from actium_api.listing import collection
-from actium_api.policy_rules import PREFIX
 from actium_api.read_model import documents, flavors, queries
 from actium_api.read_model.tables import LOAD_BALANCERS, STATISTICS
-from actium_api.requests import wrapped
+from actium_api.requests import says_yes, wrapped
 from actium_api.routes.base import (
     accepted,
     asks_of,
@@ -34,13 +35,12 @@ from actium_api.routes.base import (
 from actium_api.schemas import load_balancer as schema
 from actium_api.schemas.fields import parse
 from actium_api.schemas.load_balancer import LoadBalancerPost, LoadBalancerPut
-from actium_shared.commands.network import AdditionalVip, FindNetworkObjects, ReserveVip, VipReservation
+from actium_shared.commands.network import AdditionalVip, FindNetworkObjects, ReserveVip
 from actium_shared.ids import LoadBalancerId, NetworkId, PortId, ProjectId, SubnetId
 from actium_shared.wishes import LoadBalancer
 
 KIND, KEY = "Load Balancer", "loadbalancer"
 COLLECTION = collection(LOAD_BALANCERS, "loadbalancers")
-TRUE = frozenset(("true", "t", "yes", "y", "on", "1"))
 
 
 async def list_(request: Request) -> Response:
@@ -58,21 +58,21 @@ async def post(request: Request) -> Response:
     load_balancer_id = LoadBalancerId(ids.new())
     tree = schema.tree(sent, ids, settings)
     given = sent.tenant_id or sent.project_id
-    project_id = ProjectId(access.owner_of_new(request, given, *_more_actions(sent, "post")))
+    project_id = ProjectId(demands.owner_of_new(request, given, *_more_actions(sent, "post")))
     await confirm_subnets(request, (member.subnet_id for pool in tree.pools for member in pool.members))
     await _confirm_network_objects(request, sent, load_balancer_id)
     pools = [each.pool for each in tree.pools]
     await secret_checks.check(asks_of(request), project_id, *tree.listeners, *pools, caller=who)
     provider = await _provider(request, sent)
     driver = drivers_of(request).named(provider)
-    reserved = await driver.create_vip_port(_reservation(sent, load_balancer_id, project_id), caller=who)
     new = NewLoadBalancer(
-        load_balancer=_wish(sent, load_balancer_id, project_id, provider=provider, reserved=reserved),
+        load_balancer=_wish(sent, load_balancer_id, project_id, provider=provider),
         listeners=tree.listeners,
         pools=tree.pools,
         l7_policies=tree.l7_policies,
     )
-    await driver.loadbalancer_create(new, caller=who)
+    vip = _reservation(sent, load_balancer_id, project_id)
+    await driver.loadbalancer_create(new, vip, caller=who)
     found = await _tree(request, load_balancer_id)
     return json_response({KEY: documents.load_balancer_tree(**found)}, status=201)
 
@@ -126,13 +126,11 @@ def _wish(
     project_id: ProjectId,
     *,
     provider: str,
-    reserved: VipReservation,
 ) -> LoadBalancer:
     return LoadBalancer(
         id=load_balancer_id,
         project_id=project_id,
-        vip=reserved.vip,
-        additional_vips=reserved.additional_vips,
+        vip=NO_ADDRESS,
         name=sent.name,
         description=sent.description,
         admin_state_up=sent.admin_state_up,
@@ -149,7 +147,7 @@ async def put(request: Request) -> Response:
     load_balancer_id = LoadBalancerId(_id(request))
     sent = parse(LoadBalancerPut, KEY, await wrapped(request, KEY))
     found = await row(request, LOAD_BALANCERS, load_balancer_id, kind=KIND)
-    access.authorise(request, found["project_id"], *_more_actions(sent, "put"))
+    demands.authorise(request, found["project_id"], *_more_actions(sent, "put"))
     await _confirm_network_objects(request, sent, load_balancer_id)
     driver = await driver_of(request, load_balancer_id)
     await driver.loadbalancer_update(load_balancer_id, sent.changes(), caller=caller(request))
@@ -164,7 +162,7 @@ def _more_actions(sent: LoadBalancerPost | LoadBalancerPut, method: str) -> tupl
 async def delete(request: Request) -> Response:
     load_balancer_id = LoadBalancerId(_id(request))
     await row(request, LOAD_BALANCERS, load_balancer_id, kind=KIND)
-    cascade = request.query_params.get("cascade", "").lower() in TRUE
+    cascade = says_yes(request, "cascade")
     driver = await driver_of(request, load_balancer_id)
     await driver.loadbalancer_delete(load_balancer_id, cascade=cascade, caller=caller(request))
     return no_content()

@@ -4,11 +4,11 @@ import sqlalchemy as sa
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actium_api.auth import caller
+from actium_api.access.callers import caller
 from actium_api.faults import Fault, not_found
 from actium_api.listing import collection
 from actium_api.read_model.tables import MEMBERS, POOLS
-from actium_api.requests import wrapped
+from actium_api.requests import says_yes, wrapped
 from actium_api.routes.base import (
     accepted,
     confirm_subnets,
@@ -31,7 +31,6 @@ from actium_shared.ids import LoadBalancerId, MemberId, PoolId
 
 KIND, KEY = "Member", "member"
 COLLECTION = collection(MEMBERS, "members")
-TRUE = frozenset(("true", "t", "yes", "y", "on", "1"))
 
 
 async def list_(request: Request) -> Response:
@@ -96,7 +95,7 @@ async def put_all(request: Request) -> Response:
         of,
         PoolId(pool["id"]),
         members=[_batch_member(request, each) for each in members],
-        additive_only=request.query_params.get("additive_only", "").lower() in TRUE,
+        additive_only=says_yes(request, "additive_only"),
         caller=who,
     )
     return accepted()

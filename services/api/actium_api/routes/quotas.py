@@ -6,7 +6,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from actium_api.auth import caller
+from actium_api.access.callers import caller
 from actium_api.faults import Fault
 from actium_api.listing import Collection
 from actium_api.read_model import queries

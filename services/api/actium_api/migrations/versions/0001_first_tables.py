@@ -1,7 +1,5 @@
 """The first tables."""
 
-from typing import Any
-
 import sqlalchemy as sa
 from alembic import op
 
@@ -115,67 +113,6 @@ def upgrade() -> None:
     op.create_index("health_monitors_order", "health_monitors", ["created_at", "id"], unique=False)
     op.create_index("health_monitors_project", "health_monitors", ["project_id"], unique=False)
     op.create_index(op.f("ix_health_monitors_pool_id"), "health_monitors", ["pool_id"], unique=False)
-    op.create_table(
-        "l7_policies",
-        sa.Column("id", sa.String(length=64), nullable=False),
-        sa.Column("load_balancer_id", sa.String(length=64), nullable=False),
-        sa.Column("project_id", sa.String(length=255), nullable=False),
-        sa.Column("wish", sa.LargeBinary(), nullable=False),
-        sa.Column("generation", sa.BigInteger(), nullable=False),
-        sa.Column("provisioning_status", sa.String(length=32), nullable=False),
-        sa.Column("operating_status", sa.String(length=32), nullable=False),
-        sa.Column("operating_since", sa.BigInteger(), nullable=False),
-        sa.Column("created_at", sa.String(length=32), nullable=False),
-        sa.Column("changed_at", sa.String(length=32), nullable=True),
-        sa.Column("operating_changed_at", sa.String(length=32), nullable=True),
-        sa.Column("updated_at", sa.String(length=32), nullable=True),
-        sa.Column("body", sa.LargeBinary(), nullable=True),
-        sa.Column("listener_id", sa.String(length=64), nullable=False),
-        sa.Column("redirect_pool_id", sa.String(length=64), nullable=True),
-        sa.Column("position", sa.BigInteger(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=True),
-        sa.Column("description", sa.Text(), nullable=True),
-        sa.Column("admin_state_up", sa.Boolean(), nullable=True),
-        sa.Column("action", sa.Text(), nullable=True),
-        sa.Column("redirect_url", sa.Text(), nullable=True),
-        sa.Column("redirect_prefix", sa.Text(), nullable=True),
-        sa.Column("redirect_http_code", sa.BigInteger(), nullable=True),
-        sa.PrimaryKeyConstraint("id"),
-    )
-    op.create_index("l7_policies_load_balancer", "l7_policies", ["load_balancer_id"], unique=False)
-    op.create_index("l7_policies_name", "l7_policies", ["name"], unique=False)
-    op.create_index("l7_policies_order", "l7_policies", ["created_at", "id"], unique=False)
-    op.create_index("l7_policies_project", "l7_policies", ["project_id"], unique=False)
-    op.create_index(op.f("ix_l7_policies_listener_id"), "l7_policies", ["listener_id"], unique=False)
-    op.create_index(op.f("ix_l7_policies_redirect_pool_id"), "l7_policies", ["redirect_pool_id"], unique=False)
-    op.create_table(
-        "l7_rules",
-        sa.Column("id", sa.String(length=64), nullable=False),
-        sa.Column("load_balancer_id", sa.String(length=64), nullable=False),
-        sa.Column("project_id", sa.String(length=255), nullable=False),
-        sa.Column("wish", sa.LargeBinary(), nullable=False),
-        sa.Column("generation", sa.BigInteger(), nullable=False),
-        sa.Column("provisioning_status", sa.String(length=32), nullable=False),
-        sa.Column("operating_status", sa.String(length=32), nullable=False),
-        sa.Column("operating_since", sa.BigInteger(), nullable=False),
-        sa.Column("created_at", sa.String(length=32), nullable=False),
-        sa.Column("changed_at", sa.String(length=32), nullable=True),
-        sa.Column("operating_changed_at", sa.String(length=32), nullable=True),
-        sa.Column("updated_at", sa.String(length=32), nullable=True),
-        sa.Column("body", sa.LargeBinary(), nullable=True),
-        sa.Column("l7_policy_id", sa.String(length=64), nullable=False),
-        sa.Column("rule_key", sa.Text(), nullable=True),
-        sa.Column("type", sa.Text(), nullable=True),
-        sa.Column("compare_type", sa.Text(), nullable=True),
-        sa.Column("value", sa.Text(), nullable=True),
-        sa.Column("invert", sa.Boolean(), nullable=True),
-        sa.Column("admin_state_up", sa.Boolean(), nullable=True),
-        sa.PrimaryKeyConstraint("id"),
-    )
-    op.create_index("l7_rules_load_balancer", "l7_rules", ["load_balancer_id"], unique=False)
-    op.create_index("l7_rules_order", "l7_rules", ["created_at", "id"], unique=False)
-    op.create_index("l7_rules_project", "l7_rules", ["project_id"], unique=False)
-    op.create_index(op.f("ix_l7_rules_l7_policy_id"), "l7_rules", ["l7_policy_id"], unique=False)
     op.create_table(
         "listener_statistics",
         sa.Column("listener_id", sa.String(length=64), nullable=False),
@@ -449,74 +386,3 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("load_balancer_id"),
     )
     op.create_index(op.f("ix_vips_port_id"), "vips", ["port_id"], unique=False)
-    op.create_table(
-        "secrets",
-        sa.Column("ref", sa.String(length=255), nullable=False),
-        sa.Column("name", sa.String(length=255), nullable=False),
-        sa.Column("kind", sa.String(length=16), nullable=False),
-        sa.Column("project_id", sa.String(length=255), nullable=False),
-        sa.Column("digest", sa.String(length=64), nullable=False),
-        sa.Column("expires_at", sa.String(length=32), nullable=True),
-        sa.Column("stored_at", sa.String(length=32), nullable=False),
-        sa.PrimaryKeyConstraint("ref"),
-    )
-    op.create_table(
-        "proposals",
-        sa.Column("id", sa.String(length=255), nullable=False),
-        _id("load_balancer_id"),
-        _name("provider"),
-        sa.Column("command", sa.LargeBinary(), nullable=False),
-        _flag("lapsed"),
-        sa.PrimaryKeyConstraint("id"),
-    )
-    op.create_index(op.f("ix_proposals_load_balancer_id"), "proposals", ["load_balancer_id"], unique=False)
-    _what_operators_settle()
-
-
-def _what_operators_settle() -> None:
-    _named_table("flavor_profiles", _name("name"), _name("provider_name"), _text("flavor_data"))
-    _named_table("flavors", _name("name"), _name("description"), _flag("enabled"), _id("flavor_profile_id"))
-    _named_table("availability_zone_profiles", _name("name"), _name("provider_name"), _text("availability_zone_data"))
-    _named_table(
-        "availability_zones",
-        _name("name"),
-        _name("description"),
-        _flag("enabled"),
-        _id("availability_zone_profile_id"),
-        key=_name("id"),
-    )
-    limits = ("loadbalancer", "listener", "pool", "member", "healthmonitor", "l7policy", "l7rule")
-    _named_table(
-        "quotas",
-        _name("project_id"),
-        *(sa.Column(limit, sa.BigInteger(), nullable=True) for limit in limits),
-        key=_name("id"),
-    )
-
-
-def _named_table(name: str, *columns: sa.Column[Any], key: sa.Column[Any] | None = None) -> None:
-    op.create_table(
-        name,
-        _id("id") if key is None else key,
-        sa.Column("created_at", sa.String(length=32), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
-        *columns,
-        sa.PrimaryKeyConstraint("id"),
-    )
-    op.create_index(f"{name}_order", name, ["created_at", "id"], unique=False)
-
-
-def _id(name: str) -> sa.Column[str]:
-    return sa.Column(name, sa.String(length=64), nullable=False)
-
-
-def _name(name: str) -> sa.Column[str]:
-    return sa.Column(name, sa.String(length=255), nullable=False)
-
-
-def _text(name: str) -> sa.Column[str]:
-    return sa.Column(name, sa.Text(), nullable=False)
-
-
-def _flag(name: str) -> sa.Column[bool]:
-    return sa.Column(name, sa.Boolean(), nullable=False)

@@ -1,5 +1,5 @@
 """
-The rules of `policy_rules`, some of them overridden by an operator's file, compiled and evaluated by oslo.policy.
+The rules of `rules`, some of them overridden by an operator's file, compiled and evaluated by oslo.policy.
 
 Read once, at start: a file that changes counts from the next start on.
 """
@@ -12,18 +12,22 @@ from typing import Any, Self
 from oslo_config import cfg
 from oslo_policy import policy
 
-from actium_api import policy_rules
-from actium_api.auth import Identity
+from actium_api.access import rules
+from actium_api.access.callers import Identity
+from actium_api.access.lru import Lru
 from actium_shared.errors import SettingsError
 
-DECISIONS_MOST = 4096
-"""Per identity: an administrator who walks through all projects' load balancers would fill memory otherwise."""
+DECISIONS_KEPT = 20_000
+"""Of everybody together, some MB: an administrator may walk through all projects' load balancers, and many may come."""
+
+PROJECT_LONGEST = 64
+"""A longer one comes from nowhere but a filter, and is not worth the memory."""
 
 ASKS_A_SERVER = re.compile(r"(^|[\s(])https?:")
 
 
 class RulePolicy:
-    """An answer is remembered with the identity: neither it nor the rules can change."""
+    """Answers are remembered: neither an identity nor the rules can change."""
 
     def __init__(self, overrides: Mapping[str, str] | None = None, *, load_balancer_roles: bool = False) -> None:
         """Take the defaults and what stands in their place; the load-balancer roles are let in beside the others."""
@@ -34,6 +38,7 @@ class RulePolicy:
         checks = {name: rule.check for name, rule in self._enforcer.registered_rules.items()}
         checks |= policy.Rules.from_dict(dict(overrides or {}))
         self._enforcer.set_rules(checks, use_conf=False)
+        self.decisions: Lru[tuple[object, ...], bool] = Lru(DECISIONS_KEPT)
 
     @classmethod
     def from_file(cls, path: Path | None, *, load_balancer_roles: bool = False) -> Self:
@@ -49,15 +54,14 @@ class RulePolicy:
         return made
 
     def allows(self, identity: Identity, action: str, project_id: str | None) -> bool:
-        key = (action, project_id)
-        known = identity.decisions.get(key)
+        key = (identity.known_as, action, project_id)
+        known = self.decisions.get(key)
         if known is None:
-            if len(identity.decisions) >= DECISIONS_MOST:
-                identity.decisions.clear()
             # Without the key, a rule that asks for the thing's project is not met: not even by a caller without one.
             target = {"project_id": project_id} if project_id else {}
             known = bool(self._enforcer.enforce(action, target, _credentials(identity)))
-            identity.decisions[key] = known
+            if project_id is None or len(project_id) <= PROJECT_LONGEST:
+                self.decisions.put(key, known)
         return known
 
     def check(self, path: Path | None) -> None:
@@ -74,12 +78,12 @@ class RulePolicy:
 
 
 def _defaults(*, load_balancer_roles: bool) -> Iterator[policy.RuleDefault]:
-    for group in policy_rules.GROUPS:
+    for group in rules.GROUPS:
         check = group.check
         if load_balancer_roles and group.with_load_balancer_roles:
             check = f"({check}) or ({group.with_load_balancer_roles})"
         yield policy.RuleDefault(group.name, check)
-    for action in policy_rules.ACTIONS:
+    for action in rules.ACTIONS:
         # An administrator of one domain is none of the whole site.
         yield policy.RuleDefault(action.name, action.check, scope_types=["project", "system"])
 
@@ -101,11 +105,11 @@ def _overrides(path: Path) -> dict[str, str]:
         raise _wrong(path, str(exc)) from exc
     if not isinstance(content, dict):
         raise _wrong(path, "it must be a mapping of rules' names to checks")
-    ours = {action.name for action in policy_rules.ACTIONS}
+    ours = {action.name for action in rules.ACTIONS}
     for name, check in content.items():
         if not isinstance(name, str) or not isinstance(check, str):
             raise _wrong(path, f"rule {name!r}: name and check must be texts")
-        if name.startswith((policy_rules.PREFIX, "actium:")) and name not in ours:
+        if name.startswith((rules.PREFIX, "actium:")) and name not in ours:
             raise _wrong(path, f"there is no rule {name!r}; `./actium policy sample` lists them")
         if ASKS_A_SERVER.search(check):
             raise _wrong(path, f"rule {name!r}: a check that asks a server would hold up all requests")

@@ -17,8 +17,8 @@ from keystoneauth1 import exceptions
 from keystoneauth1.adapter import Adapter
 from starlette.requests import HTTPConnection
 
-from actium_api.auth import Identity, IdentityUnavailableError, UnknownCallerError
-from actium_api.lru import Lru
+from actium_api.access.callers import Identity, IdentityUnavailableError, UnknownCallerError
+from actium_api.access.lru import Lru
 from actium_shared.clock import Clock
 
 log = logging.getLogger(__name__)

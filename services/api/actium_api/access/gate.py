@@ -5,11 +5,11 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from actium_api import paths
-from actium_api.auth import Authenticator, Caller, IdentityUnavailableError, UnknownCallerError
+from actium_api.access.callers import Authenticator, Caller, IdentityUnavailableError, UnknownCallerError
+from actium_api.access.policy import Policy
+from actium_api.access.rules import OPERATOR
 from actium_api.faults import Fault, fault_response, json_response
 from actium_api.operator.errors import OperatorError, error_response
-from actium_api.policy import Policy
-from actium_api.policy_rules import OPERATOR
 
 OPEN_PATHS = frozenset(("/", paths.HEALTHCHECK, paths.OPENAPI))
 OPERATOR_PATHS = "/operator/"

@@ -2,7 +2,7 @@
 The rules by which callers may do things, as data: upstream's names, so that operators' policy files carry over.
 
 Groups say which roles; each action refers to one group. Both can be overridden by name. How they are evaluated is in
-`policy`, which request needs which action in `access`.
+`rule_policy`, which request needs which action in `needs`.
 """
 
 from collections.abc import Iterator

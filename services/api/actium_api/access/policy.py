@@ -1,10 +1,10 @@
 """
-What a caller may. The rules are in `policy_rules`, their evaluation in `rule_policy`, which action a request needs in `access`.
+What a caller may. The rules are in `rules`, their evaluation in `rule_policy`, which action a request needs in `needs`.
 """
 
 from typing import Protocol
 
-from actium_api.auth import Identity
+from actium_api.access.callers import Identity
 
 
 class Policy(Protocol):

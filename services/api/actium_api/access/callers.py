@@ -11,7 +11,7 @@ from typing import Protocol
 
 from starlette.requests import HTTPConnection
 
-from actium_api.lru import Lru
+from actium_api.access.lru import Lru
 from actium_api.settings import ApiSettings
 from actium_shared.message import Actor
 
@@ -33,8 +33,15 @@ class Identity:
     more: Mapping[str, str] = field(default_factory=dict)
     """What else policies may ask for: domains, the scope of a token for the whole system."""
 
-    decisions: dict[tuple[str, str | None], bool] = field(default_factory=dict, compare=False)
-    """The policy's answers so far: they cannot change, as neither this nor the policy does."""
+    says_his_name: bool = False
+    """Several people come in this way, and nothing proves which: who operates tells by which name he shall be recorded."""
+
+    known_as: tuple[object, ...] = field(init=False, compare=False, repr=False)
+    """All of it that a policy looks at, as a key: the same for every token of the same person and scope."""
+
+    def __post_init__(self) -> None:
+        key = (self.user_id, self.project_id, self.roles, *sorted(self.more.items()))
+        object.__setattr__(self, "known_as", key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +105,7 @@ class Everyone:
         project_id = request.headers.get(PROJECT_HEADER, "")[:PROJECT_MOST] or settings.default_project_id
         identity = self._known.get(project_id)
         if identity is None:
-            identity = Identity(user_id="admin", project_id=project_id, roles=ADMINISTRATOR)
+            identity = Identity(user_id="admin", project_id=project_id, roles=ADMINISTRATOR, says_his_name=True)
             self._known.put(project_id, identity)
         return identity
 

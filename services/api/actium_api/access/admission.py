@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import HTTPConnection
 
-from actium_api.auth import ADMINISTRATOR, Authenticator, Identity
-from actium_api.policy import EverythingGoes, Policy
+from actium_api.access.callers import ADMINISTRATOR, Authenticator, Identity
+from actium_api.access.policy import EverythingGoes, Policy
 from actium_api.settings import ApiSettings
 from actium_shared.clock import Clock
 from actium_shared.errors import SettingsError
@@ -15,7 +15,7 @@ from actium_shared.errors import SettingsError
 if TYPE_CHECKING:
     from openstack.config.cloud_region import CloudRegion
 
-    from actium_api.keystone import KeystoneTokens
+    from actium_api.access.keystone import KeystoneTokens
 
 OPERATOR_KEY_HEADER = "x-actium-operator-key"
 OPERATOR_KEY_SHORTEST = 32
@@ -32,7 +32,7 @@ def authenticator(settings: ApiSettings, clock: Clock) -> Authenticator | None:
     if settings.auth == "none":
         _refuse_without_effect(settings)
         return None
-    from actium_api.keystone import Keystone
+    from actium_api.access.keystone import Keystone
 
     region = _service_user()
     keystone = Keystone(
@@ -56,7 +56,7 @@ def policy(settings: ApiSettings) -> Policy:
     """
     if settings.auth == "none":
         return EverythingGoes()
-    from actium_api.rule_policy import RulePolicy
+    from actium_api.access.rule_policy import RulePolicy
 
     return RulePolicy.from_file(settings.policy_file, load_balancer_roles=settings.policy_load_balancer_roles)
 
@@ -66,7 +66,7 @@ class OperatorKey:
 
     def __init__(self, key: str, *, otherwise: Authenticator) -> None:
         self._key, self._otherwise = key.encode(), otherwise
-        self._operator = Identity(user_id=OPERATOR, project_id="", roles=ADMINISTRATOR)
+        self._operator = Identity(user_id=OPERATOR, project_id="", roles=ADMINISTRATOR, says_his_name=True)
 
     async def identify(self, request: HTTPConnection) -> Identity:
         given = request.headers.get(OPERATOR_KEY_HEADER)
@@ -108,7 +108,7 @@ def _tokens(region: "CloudRegion") -> "KeystoneTokens":
     from keystoneauth1 import plugin
     from keystoneauth1.adapter import Adapter
 
-    from actium_api.keystone import ANSWER_TIMEOUT_S, KeystoneTokens
+    from actium_api.access.keystone import ANSWER_TIMEOUT_S, KeystoneTokens
 
     session = region.get_session()
     session.timeout = ANSWER_TIMEOUT_S
