@@ -8,7 +8,7 @@ from actium_shared.heartbeat import DATAGRAM_LIMIT_BYTES
 from actium_shared.ids import AmphoraId
 from builders import LB, MEMBER, an_id
 from integration.health.world import World, until, wait_for_count
-from unit.health.given import AMPHORA, amphora_deleted, beat, booted, datagram, edge
+from unit.health.given import AMPHORA, amphora_deleted, beat, booted, datagram, edge, renewed
 
 ALL_WELL = {"loadbalancer": "ONLINE", "listener": "ONLINE", "pool": "ONLINE", "member": "ONLINE"}
 
@@ -108,6 +108,25 @@ async def test_old_keys_and_deleted_amphorae_are_unknown(world: World) -> None:
         await wait_for_count(health, "beats", "unknown", 2)
         assert health.status()["amphorae"] == {"count": 0, "heard": {}}
     assert len(await world.said()) == 1
+
+
+async def test_while_a_key_is_renewed_both_are_believed_and_afterwards_the_new_one_alone(world: World) -> None:
+    await world.placed()
+    await world.append("compute", "amphora", AMPHORA, booted())
+    async with world.health() as health:
+        for counter, version in ((2, 1), (3, 2), (4, 1)):
+            await world.signal(datagram(beat(), at=time.time(), counter=counter, key_version=version))
+        await wait_for_count(health, "beats", "accepted", 3)
+        same = await world.append("compute", "amphora", AMPHORA, renewed(key_version=0))
+        await until(lambda: _reached(health, "EVENTS_COMPUTE", same.sequence))
+        await world.signal(datagram(beat(), at=time.time(), counter=5, key_version=1))
+        await wait_for_count(health, "beats", "accepted", 4)
+        new = await world.append("compute", "amphora", AMPHORA, renewed(key_version=2))
+        await until(lambda: _reached(health, "EVENTS_COMPUTE", new.sequence))
+        for counter, version in ((6, 1), (7, 2)):
+            await world.signal(datagram(beat(), at=time.time(), counter=counter, key_version=version))
+        await wait_for_count(health, "beats", "accepted", 5)
+        await wait_for_count(health, "beats", "unknown", 1)
 
 
 async def test_an_amphora_that_carries_another_load_balancer_cannot_speak_for_this_one(world: World) -> None:

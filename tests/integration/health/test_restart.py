@@ -3,11 +3,15 @@
 import time
 from typing import Any
 
+import msgspec
+
+from actium_shared import statistics
 from actium_shared.events.load_balancer import LoadBalancerDeletionRequested, MemberRemoved, MemberUpdated
+from actium_shared.ids import AmphoraId
 from actium_shared.service import Service
-from builders import LB, LISTENER, MEMBER, POOL, member
+from builders import LB, LISTENER, MEMBER, POOL, an_id, member
 from integration.health.world import World, until, wait_for_count
-from unit.health.given import AMPHORA, amphora_deleted, beat, datagram, edge
+from unit.health.given import AMPHORA, APPLIANCE, BOOT, amphora_deleted, appointed, beat, booted, datagram, edge
 
 ALL_WELL = {"loadbalancer": "ONLINE", "listener": "ONLINE", "pool": "ONLINE", "member": "ONLINE"}
 
@@ -114,6 +118,61 @@ async def test_totals_never_fall_over_new_boots_and_restarts(world: World) -> No
     assert [item.bytes_in for item in told] == sorted(item.bytes_in for item in told)
     assert [item.bytes_out for item in told] == [2 * item.bytes_in for item in told]
     assert told[-1].bytes_in == 1_300
+
+
+async def test_totals_outlive_the_amphora_that_counted_them_to_its_last_beat(world: World) -> None:
+    await world.placed()
+    async with world.health():
+        await world.signal(datagram(beat(bytes_in=1_000, active=3), at=time.time(), counter=1))
+        await until(lambda: _totals_are(world, 1_000))
+        await world.signal(datagram(beat(bytes_in=1_500, active=3), at=time.time(), counter=2))
+        await world.append("compute", "amphora", AMPHORA, amphora_deleted())
+
+        async def closed() -> bool:
+            return (await world.published())[-1].listeners[LISTENER].active_connections == 0
+
+        await until(closed)
+        successor = AmphoraId(an_id("successor"))
+        await world.append("planner", "appliance", APPLIANCE, appointed(successor))
+        await world.append("compute", "amphora", successor, booted(amphora_id=successor))
+        at = time.time()
+        await until(lambda: _heard(world, datagram(beat(bytes_in=20), at=at, counter=1, amphora_id=successor)))
+    newest = {told.amphora_id: told.listeners[LISTENER].bytes_in for told in await world.published()}
+    assert newest[successor] == 20
+    assert newest[AMPHORA] in (1_000, 1_500)  # the last beat may have come after the end
+
+
+async def _heard(world: World, datagram: bytes) -> bool:
+    await world.signal(datagram)
+    return len({told.amphora_id for told in await world.published()}) == 2
+
+
+async def test_a_lost_database_does_not_set_totals_back(world: World) -> None:
+    await world.placed()
+    async with world.health():
+        await world.signal(datagram(beat(bytes_in=1_000, active=3), at=time.time(), counter=1))
+        await until(lambda: _totals_are(world, 1_000))
+        await world.signal(datagram(beat(bytes_in=200, active=1), at=time.time(), boot_id="boot-2", counter=1))
+        await until(lambda: _totals_are(world, 1_200))
+    async with world.health("another"):
+        await world.signal(datagram(beat(bytes_in=300, active=1), at=time.time(), boot_id="boot-2", counter=2))
+        await until(lambda: _totals_are(world, 1_300))
+    told = [item.listeners[LISTENER].bytes_in for item in await world.published()]
+    assert told == sorted(told)
+
+
+async def test_the_snapshot_alone_brings_totals_back(world: World) -> None:
+    await world.placed()
+    async with world.health():
+        await world.signal(datagram(beat(bytes_in=1_000, active=3), at=time.time(), counter=1))
+        await world.signal(datagram(beat(bytes_in=200), at=time.time(), boot_id="boot-2", counter=1))
+        await until(lambda: _totals_are(world, 1_200))
+    async with world.server.bus("health") as bus:
+        snapshots = [item async for item in bus.feed("SNAPSHOTS", after=0, subjects=("snap.health.>",), until_end=True)]
+        assert {item.subject for item in snapshots} == {f"snap.health.totals.{LB}"}
+        (told,) = [statistics.decode(body) for body in msgspec.msgpack.decode(snapshots[-1].body)]
+    assert told.listeners[LISTENER].bytes_in == 1_200
+    assert told.earlier[BOOT][LISTENER].bytes_in == 1_000
 
 
 async def test_unchanged_totals_are_not_published_again(world: World) -> None:

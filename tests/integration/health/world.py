@@ -16,7 +16,7 @@ from actium_health.main import assemble
 from actium_health.migrations import upgrade
 from actium_health.read_model import tables
 from actium_health.relay import Relay
-from actium_health.settings import RelaySettings
+from actium_health.settings import HealthSettings, RelaySettings
 from actium_shared import statistics, streams
 from actium_shared.bus import Bus
 from actium_shared.clock import SystemClock
@@ -90,12 +90,13 @@ class World:
         return found
 
     @asynccontextmanager
-    async def health(self, database: str = "health") -> AsyncIterator[Service]:
+    async def health(self, database: str = "health", **fields: Any) -> AsyncIterator[Service]:
         """A health service; killed, not stopped, at the end."""
+        settings = HealthSettings(heartbeat_master_key_file=Path("unused"), database_url="unused", **fields)
         opened = Database(f"sqlite:///{self.folder / database}.sqlite")
         upgrade(opened.engine)
         async with self.server.bus("health") as bus:
-            service = await assemble(bus, opened, KeyRing(MASTER_KEY), age_most_s=30.0)
+            service = await assemble(bus, opened, KeyRing(MASTER_KEY), settings)
             async with _running(service):
                 yield service
         opened.close()

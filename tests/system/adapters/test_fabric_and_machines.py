@@ -8,6 +8,7 @@ import stat
 import subprocess
 import uuid
 from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from actium_compute.adapters.images import Images
 from actium_compute.adapters.management import FabricManagementNetwork
 from actium_compute.adapters.namespaces import NamespaceMachines
 from actium_network.adapters.netlink import NetlinkFabric
+from actium_network.ports import Routing
 from actium_shared import embedded
 from actium_shared.embedded import namespaces
 from actium_shared.errors import RetryableError
@@ -109,6 +111,61 @@ async def test_the_host_reaches_an_interface_on_the_public_network(
     address = world.plan.networks[1].pool[0]
     await plug(machines, amphora_id, await port(world, fabric, "public"), name="vip0", address=f"{address}/24")
     assert await answer(embedded.traffic_namespace(amphora_id), address) == b"here"
+
+
+async def test_a_vip_that_is_on_no_wire_is_reached_from_the_host_and_from_other_networks(
+    world: World, fabric: NetlinkFabric, machines: NamespaceMachines, amphora_id: str
+) -> None:
+    other = str(uuid.uuid4())
+    await boot(world, fabric, machines, other, address="10.250.1.2")
+    public, traffic, client = (
+        world.plan.networks[1],
+        *(embedded.traffic_namespace(each) for each in (amphora_id, other)),
+    )
+    assert public.ipv6
+    await plug(machines, amphora_id, await port(world, fabric, "public"), name="vip0", address=f"{public.pool[0]}/24")
+    await plug(machines, other, await port(world, fabric, "tenant-a"), name="net0", address="10.1.0.50/24")
+    ip("-n", client, "route", "add", "default", "via", "10.1.0.1")
+    ip("-n", traffic, "route", "add", "default", "via", str(public.gateway))
+    # Who asks for it on the network is not to be answered by the amphora.
+    namespaces.set_kernel(traffic, {"ipv4/conf/all/arp_ignore": "1"})
+    # And it cannot look for IPv6 neighbours by an address that is on another link.
+    ip("-n", traffic, "addr", "add", "fe80::1/64", "dev", "vip0", "nodad")
+    for first, plain, host in ((public.pool[0], 24, 32), (public.ipv6.pool[0], 64, 128)):
+        routing, vip = (str(ip_address(first) + number) for number in (1, 2))
+        ip("-n", traffic, "addr", "add", f"{routing}/{plain}", "dev", "vip0")
+        ip("-n", traffic, "addr", "add", f"{vip}/{host}", "dev", "lo")
+        wish = Routing(network_id=world.network_id("public"), via=routing, addresses=(vip,))
+        await fabric.route(wish, timeout_s=TIMEOUT_S)
+        assert await answer(traffic, vip) == b"here"
+    assert await answer(traffic, str(ip_address(public.pool[0]) + 2), client) == b"here"
+
+
+async def test_who_spoke_to_an_address_before_it_was_routed_finds_it_at_once(
+    world: World, fabric: NetlinkFabric, machines: NamespaceMachines, amphora_id: str
+) -> None:
+    before = str(uuid.uuid4())
+    await boot(world, fabric, machines, before, address="10.250.1.2")
+    public, traffic, others = (
+        world.plan.networks[1],
+        *(embedded.traffic_namespace(each) for each in (amphora_id, before)),
+    )
+    assert public.ipv6
+    await plug(machines, amphora_id, await port(world, fabric, "public"), name="vip0", address=f"{public.pool[0]}/24")
+    await plug(machines, before, await port(world, fabric, "public"), name="vip0", address=f"{public.pool[1]}/24")
+    namespaces.set_kernel(traffic, {"ipv4/conf/all/arp_ignore": "1"})
+    for number, each in enumerate((traffic, others), start=1):
+        ip("-n", each, "addr", "add", f"fe80::{number}/64", "dev", "vip0", "nodad")
+    for first, plain, host in ((public.pool[0], 24, 32), (public.ipv6.pool[0], 64, 128)):
+        routing, vip = (str(ip_address(first) + number) for number in (1, 2))
+        ip("-n", others, "addr", "add", f"{vip}/{plain}", "dev", "vip0")
+        assert await answer(others, vip) == b"here"
+        ip("-n", others, "addr", "del", f"{vip}/{plain}", "dev", "vip0")
+        ip("-n", traffic, "addr", "add", f"{routing}/{plain}", "dev", "vip0")
+        ip("-n", traffic, "addr", "add", f"{vip}/{host}", "dev", "lo")
+        wish = Routing(network_id=world.network_id("public"), via=routing, addresses=(vip,))
+        await fabric.route(wish, timeout_s=TIMEOUT_S)
+        assert await answer(traffic, vip) == b"here"
 
 
 async def test_routed_networks_reach_one_another_through_the_router(

@@ -1,6 +1,7 @@
 """Who gets a request: algorithms, weights, reserves, persistence, administrative states, limits. Real packets."""
 
 import http.client
+import re
 import socket
 import time
 from collections import Counter
@@ -14,6 +15,8 @@ from system.features.origin import Origin
 from system.features.scene import OTHER_CLIENTS, Scene, a_listener, a_member, a_pool
 
 pytestmark = pytest.mark.root
+LEARNED = 0x3
+"""haproxy's marks for having heard of its predecessor and of its partners, or waited for them."""
 
 
 @pytest.fixture
@@ -114,6 +117,72 @@ def test_persistence_by_a_cookie_of_the_application(scene: Scene, one: Origin, t
         cookie = login.headers["Set-Cookie"].split(";")[0]
         assert {scene.get(Cookie=cookie).server for _ in range(4)} == {login.server}
     assert set(scene.servers(4)) == {"one", "two"}
+
+
+@pytest.mark.parametrize("kind", ["SOURCE_IP", "APP_COOKIE"])
+def test_what_is_remembered_of_clients_outlives_a_reload(scene: Scene, one: Origin, two: Origin, kind: str) -> None:
+    cookie_name = "SESSION" if kind == "APP_COOKIE" else None
+    persistence = SessionPersistence(type=kind, cookie_name=cookie_name)
+    three = scene.origin("three")
+    pool = a_pool(a_member(one), a_member(two), a_member(three), session_persistence=persistence)
+    scene.apply(a_listener(pool), pools=(pool,))
+    eventually(lambda: is_sure(scene), deadline_s=15)
+    clients: list[dict[str, str]] = [{"source": client} for client in OTHER_CLIENTS]
+    if cookie_name:
+        cookies = [scene.get("/login").headers["Set-Cookie"].split(";")[0] for _ in OTHER_CLIENTS]
+        clients = [{"Cookie": cookie} for cookie in cookies]
+    before = [scene.get(**client).server for client in clients]
+    assert set(before) == {"one", "two", "three"}
+    for limit in (1000, 2000, 3000):
+        assert scene.apply(a_listener(pool, connection_limit=limit), pools=(pool,)) == "reload"
+        # Another client comes between, so that turns alone would not give the same.
+        scene.get()
+        assert [scene.get(**client).server for client in clients] == before
+
+
+def is_sure(scene: Scene) -> bool:
+    """Whether haproxy believes that it knows all that there is to know; before that it hands nothing on."""
+    with socket.socket(socket.AF_UNIX) as asking:
+        asking.connect(f"/proc/{scene.sandbox.init}/root/run/amphora/haproxy.sock")
+        asking.sendall(b"show peers\n")
+        asking.shutdown(socket.SHUT_WR)
+        said = b"".join(iter(lambda: asking.recv(65_536), b"")).decode()
+    found = re.search(r"_appliance .* flags=0x([0-9a-f]+)", said)
+    return found is not None and int(found[1], 16) & LEARNED == LEARNED
+
+
+def test_members_with_our_cookie_come_and_go_without_a_reload_and_keep_their_clients(
+    scene: Scene, one: Origin, two: Origin
+) -> None:
+    def balanced(*members: Member, limit: int = -1) -> str:
+        pool = a_pool(*members, session_persistence=SessionPersistence(type="HTTP_COOKIE"))
+        return scene.apply(a_listener(pool, connection_limit=limit), pools=(pool,))
+
+    def cookie_of(origin: Origin) -> str:
+        answers = (scene.get() for _ in range(12))
+        return next(answer.headers["Set-Cookie"] for answer in answers if answer.server == origin.name).split(";")[0]
+
+    extras = [scene.origin(f"extra{number}") for number in range(6)]
+    balanced(a_member(one))
+    kept = cookie_of(one)
+    for extra in extras:  # many changes, and nothing that runs out
+        assert balanced(a_member(one), a_member(extra)) == "runtime"
+        cookie = cookie_of(extra)
+        assert {scene.get(Cookie=cookie).server for _ in range(4)} == {extra.name}
+        assert {scene.get(Cookie=kept).server for _ in range(4)} == {"one"}
+    assert balanced(a_member(one), a_member(extras[0]), a_member(two)) == "runtime"
+    cookies = {origin.name: cookie_of(origin) for origin in (one, extras[0], two)}
+    assert cookies["one"] == kept
+    # The file says the same as what was said at run time.
+    assert balanced(a_member(one), a_member(extras[0]), a_member(two), limit=1000) == "reload"
+    for name, cookie in cookies.items():
+        assert {scene.get(Cookie=cookie).server for _ in range(4)} == {name}
+
+
+def test_a_limit_of_0_is_none_as_minus_1_is(scene: Scene, one: Origin) -> None:
+    pool = a_pool(a_member(one))
+    scene.apply(a_listener(pool, connection_limit=0), pools=(pool,))
+    assert set(scene.servers(4)) == {"one"}
 
 
 def test_what_is_down_by_order_does_not_serve_at_any_level(scene: Scene, one: Origin, two: Origin) -> None:

@@ -76,6 +76,34 @@ def test_encrypted_checks_need_a_server_that_speaks_tls(scene: Scene, one: Origi
     scene.until_serving("encrypted", tls=context)
 
 
+def test_a_hello_is_answered_also_by_who_wants_to_know_more_of_a_client(
+    scene: Scene, one: Origin, tmp_path: Path
+) -> None:
+    # It demands a certificate, which a check has not: only a whole handshake would fail for that.
+    strict = scene.origin("strict", tls=server_context(server(), tmp_path, client_ca=server()))
+    pool = a_pool(
+        a_member(one), a_member(strict), monitor=health_monitor(**QUICK, type="TLS-HELLO"), protocol="HTTPS", name="tls"
+    )
+    scene.apply(a_listener(pool, protocol="HTTPS"), pools=(pool,))
+    pool_id = str(pool.pool.id)
+
+    def members() -> dict[str, str]:
+        pools = scene.sandbox.controller.ask("GET", "/v1/statistics").body["pools"]
+        return {a_member(origin).id: pools[pool_id]["members"][a_member(origin).id] for origin in (one, strict)}
+
+    eventually(lambda: members() == {a_member(one).id: "DOWN", a_member(strict).id: "UP"}, deadline_s=15)
+
+
+def test_a_hello_to_members_that_are_spoken_to_in_tls_is_not_wrapped_in_another(
+    scene: Scene, one: Origin, tmp_path: Path
+) -> None:
+    encrypted = scene.origin("encrypted", tls=server_context(server(), tmp_path))
+    monitor = health_monitor(**QUICK, type="TLS-HELLO")
+    pool = a_pool(a_member(one), a_member(encrypted), monitor=monitor, tls_enabled=True, name="tls")
+    scene.apply(a_listener(pool), pools=(pool,))
+    scene.until_serving("encrypted")
+
+
 def test_ping_sees_who_is_gone_whatever_listens(scene: Scene, one: Origin, feature_sandbox: Sandbox) -> None:
     address = "203.0.113.40"
 

@@ -156,6 +156,26 @@ def test_a_member_passes_http_checks_while_its_answer_is_expected(lab: Lab, clie
         web.stop()
 
 
+def test_a_dead_member_stays_dead_when_it_is_checked_in_another_way(lab: Lab, client: Host, echoes: Any) -> None:
+    members = [the_member(echoes[name]) for name in ("m11", "m12")]
+    balanced(lab, *members, monitor=a_monitor())
+    eventually(lambda: set(lab.members(POOL).values()) == {"UP"}, deadline_s=15)
+    echoes["m12"].stop()
+    eventually(lambda: lab.members(POOL)[members[1].id] == "DOWN", deadline_s=15)
+    # The next checks are far away: whoever revives it now would send it clients for a minute.
+    balanced(lab, *members, monitor=a_monitor(delay_s=60, max_retries=5))
+    assert lab.members(POOL)[members[1].id] == "DOWN"
+    assert names(client, 8) == {"m11": 8}
+    echoes["m12"].start()
+    balanced(lab, *members, monitor=a_monitor())
+    eventually(lambda: lab.members(POOL)[members[1].id] == "UP", deadline_s=15)
+
+
+def test_a_limit_of_0_is_none_for_udp_too(lab: Lab, client: Host, echoes: Any) -> None:
+    balanced(lab, the_member(echoes["m11"]), connection_limit=0)
+    assert names(client, 3) == {"m11": 3}
+
+
 def test_a_host_that_is_gone_is_noticed_although_it_says_nothing(lab: Lab, client: Host, echoes: Any) -> None:
     ports = {TENANT: TENANT_PORT, TENANT_6: TENANT_6_PORT}
     members = (

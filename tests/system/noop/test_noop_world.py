@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from system.first_light.worlds import ROOT, Tenant, TestWorld, a_name, await_value, events, free_port
@@ -52,6 +54,9 @@ def log_of(world: TestWorld) -> list[Any]:
 def test_it_runs_without_root_and_all_is_well(world: TestWorld) -> None:
     assert all(row["well"] for row in rows(world).values())
     assert "relay" not in rows(world)
+    services = httpx.get(f"{world.facts.api_url}/operator/v1/services").json()["services"]
+    assert {service["name"] for service in services} == {"api", "planner", "compute", "network", "health"}
+    assert all(service["healthy"] for service in services)
 
 
 def test_the_stock_client_creates_and_deletes_on_a_subnet_that_nobody_made(world: TestWorld) -> None:
@@ -84,6 +89,20 @@ def test_whatever_is_named_is_there(tenant: Tenant) -> None:
     for made in (both, by_port, by_network):
         assert tenant.wait(made["id"])["operating_status"] == "OFFLINE"
         tenant.delete(made["id"])
+
+
+def test_a_network_that_is_known_has_addresses_of_the_other_kind_too(tenant: Tenant) -> None:
+    network_id = an_id()
+    made = [
+        tenant.create("loadbalancer", vip_network_id=network_id, **wish)
+        for wish in ({}, {"vip_address": "2001:db8::44"}, {"vip_address": "198.18.33.44"})
+    ]
+    first, six, four = made
+    assert (six["vip_address"], four["vip_address"]) == ("2001:db8::44", "198.18.33.44")
+    assert first["vip_subnet_id"] == four["vip_subnet_id"] != six["vip_subnet_id"]
+    for each in made:
+        tenant.wait(each["id"])
+        tenant.delete(each["id"])
 
 
 @pytest.mark.parametrize("address", ["198.18.33.33", "2001:db8::33"])
@@ -145,6 +164,35 @@ def test_in_the_foreground_it_tells_what_happens_and_goes_down_with_the_command(
         command.wait()
     assert not [row["name"] for row in json.loads(world.actium("status", "--json", check=False)) if row["pid"]]
     world.actium("down", "--wipe")
+
+
+def test_a_terminal_that_is_closed_takes_the_world_down(tmp_path: Path) -> None:
+    world = a_world(tmp_path / "world")
+    words = ("up", "--world", "noop", "--foreground", "--port", str(free_port()))
+    ours, theirs = pty.openpty()
+    line = ("setsid", "--ctty", "--wait", *world.command(*words))
+    command = subprocess.Popen(line, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    try:
+        said, began = b"", time.monotonic()
+        while b"Ctrl-C takes it down" not in said:
+            assert time.monotonic() - began < FOREGROUND_WITHIN_S
+            said += os.read(ours, 4096)
+        assert [row["name"] for row in json.loads(world.actium("status", "--json")) if row["pid"]]
+        os.close(ours)
+        command.wait(FOREGROUND_WITHIN_S)
+    finally:
+        command.kill()
+        command.wait()
+    assert not [row["name"] for row in json.loads(world.actium("status", "--json", check=False)) if row["pid"]]
+    world.actium("down", "--wipe")
+
+
+def test_a_follower_of_the_logs_ends_without_complaint_when_nobody_reads_it(world: TestWorld) -> None:
+    actium = " ".join(world.command("logs", "--follow", "--lines", "3"))
+    line = ("bash", "-c", f"set -o pipefail; {actium} | head -1")
+    ended = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert (ended.returncode, ended.stderr, len(ended.stdout.splitlines())) == (0, "", 1)
 
 
 def test_the_foreground_ends_when_another_command_takes_the_world_down(tmp_path: Path) -> None:

@@ -127,16 +127,26 @@ def appointed(amphora_id: AmphoraId) -> appliance.AmphoraAppointed:
     )
 
 
-def booted(*, key_version: int = 1) -> amphora.AmphoraBooted:
-    return amphora.AmphoraBooted(
+def booted(*, key_version: int = 1, **fields: Any) -> amphora.AmphoraBooted:
+    defaults: dict[str, Any] = {
+        "amphora_id": AMPHORA,
+        "appliance_id": APPLIANCE,
+        "compute_id": "c",
+        "host": "host-1",
+        "image_tag": "t",
+        "management_address": "10.250.1.0",
+        "heartbeat_key_version": key_version,
+        "certificate_expires_at": NOW,
+    }
+    return amphora.AmphoraBooted(**(defaults | fields))
+
+
+def renewed(*, key_version: int) -> amphora.AmphoraCertificateRenewed:
+    return amphora.AmphoraCertificateRenewed(
         amphora_id=AMPHORA,
         appliance_id=APPLIANCE,
-        compute_id="c",
-        host="host-1",
-        image_tag="t",
-        management_address="10.250.1.0",
-        heartbeat_key_version=key_version,
         certificate_expires_at=NOW,
+        heartbeat_key_version=key_version,
     )
 
 

@@ -5,7 +5,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from actium_health.operating_status import Kind, changes, leading, operating_statuses
-from actium_health.report import PoolReport, Report, with_edges
+from actium_health.report import Edge, PoolReport, Report, with_edges
 from unit.health.given import node, report, tree
 
 ALL_WELL = {
@@ -47,15 +47,8 @@ def test_a_member_that_nobody_checks_is_never_online(word: str, status: str) -> 
     assert operating_statuses(unmonitored, seen, held=1)["member", "member"] == status
 
 
-def edge_about_member(word: str) -> dict[str, object]:
-    about = {
-        "kind": "member",
-        "id": "member",
-        "pool_id": "pool",
-        "status": word,
-        "reason": "leaving forced maintenance",
-    }
-    return {"edges": [about]}
+def edge_about_member(word: str) -> list[Edge]:
+    return [Edge(kind="member", id="member", pool_id="pool", status=word, reason="")]
 
 
 def test_a_word_that_nobody_knows_leaves_the_member_as_it_is() -> None:

@@ -1,20 +1,34 @@
 """Events to rows, and back to what the judge sees."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from actium_health import migrations as health_migrations
+from actium_health.liveness import Verdict
 from actium_health.migrations import upgrade
 from actium_health.operating_status import Kind
 from actium_health.read_model import queries, tables
 from actium_health.read_model.projections import project
+from actium_shared import migrations
 from actium_shared.event_store import Recorded
-from actium_shared.events import appliance, load_balancer
-from actium_shared.events.health import OperatingStatusChanged, StatusChange
-from actium_shared.ids import PoolId
+from actium_shared.events import appliance, load_balancer, spares
+from actium_shared.events.health import (
+    AmphoraHeardAgain,
+    AmphoraLossHeldBack,
+    AmphoraLost,
+    AmphoraRoleChanged,
+    LivenessEvent,
+    OperatingStatusChanged,
+    StatusChange,
+)
+from actium_shared.ids import ApplianceId, PoolId, PortId, SparesId
 from actium_shared.message import Event
 from actium_shared.read_model import Database
+from actium_shared.statistics import ListenerTotals
 from builders import LB, LISTENER, MEMBER, MONITOR, POOL, an_id, health_monitor, member, pool
 from unit.health.given import AMPHORA, APPLIANCE, NOW, amphora_deleted, booted, planner_events, recorded
 
@@ -189,3 +203,125 @@ def test_a_second_pool_is_another_node(connection: sa.Connection) -> None:
         lb_commit(load_balancer.PoolCreated(load_balancer_id=LB, generation=2, pool=pool(id=other))),
     )
     assert {(node.kind, node.id) for node in seen(connection).tree.pools} == {(Kind.POOL, POOL), (Kind.POOL, other)}
+
+
+def test_a_vendors_load_balancer_is_known_until_it_is_deleted_and_one_of_ours_until_that_is_wished(
+    connection: sa.Connection,
+) -> None:
+    def is_known() -> bool:
+        return queries.case(connection, LB) is not None
+
+    requested = load_balancer.LoadBalancerDeletionRequested(load_balancer_id=LB, generation=2)
+    of_a_vendor = [each for each in created() if each.aggregate == "loadbalancer"]
+    given(connection, *of_a_vendor, lb_commit(requested))
+    assert is_known()
+    given(connection, lb_commit(load_balancer.LoadBalancerDeleted(load_balancer_id=LB)))
+    assert not is_known()
+    given(connection, *created(), lb_commit(requested))
+    assert not is_known()
+
+
+def life(connection: sa.Connection, amphora_id: str = AMPHORA) -> queries.Life:
+    (found,) = queries.lives(connection, amphora_id)
+    return found
+
+
+def test_a_spare_belongs_to_its_pool_until_it_is_handed_out_whichever_stream_is_read_first(
+    connection: sa.Connection,
+) -> None:
+    pool_id, port = SparesId(an_id("pool")), PortId(an_id("port"))
+    start = recorded("compute", "amphora", AMPHORA, 1, booted(appliance_id=ApplianceId(pool_id)))
+    waits = recorded(
+        "planner",
+        "spares",
+        pool_id,
+        1,
+        spares.SpareAppointed(spares_id=pool_id, amphora_id=AMPHORA, management_port_id=port, deadline_at=NOW),
+    )
+    taken = recorded(
+        "planner",
+        "spares",
+        pool_id,
+        2,
+        spares.SpareHandedOut(
+            spares_id=pool_id,
+            amphora_id=AMPHORA,
+            appliance_id=APPLIANCE,
+            search=1,
+            host="host-1",
+            management_port_id=port,
+        ),
+    )
+    given(connection, waits, start)
+    found = life(connection)
+    assert (found.expected, found.spare, found.appliance_id, found.host) == (True, True, pool_id, "host-1")
+    given(connection, taken)
+    at_last = life(connection)
+    assert (at_last.expected, at_last.spare, at_last.appliance_id) == (True, False, APPLIANCE)
+    given(connection, recorded("compute", "amphora", AMPHORA, 2, booted(appliance_id=ApplianceId(pool_id))))
+    assert life(connection) == at_last
+
+
+def test_who_has_not_booted_was_dismissed_or_deleted_need_not_beat(connection: sa.Connection) -> None:
+    given(connection, *created())
+    assert not life(connection).expected
+    given(connection, recorded("compute", "amphora", AMPHORA, 1, booted()))
+    assert life(connection).expected
+    gone = appliance.AmphoraDismissed(appliance_id=APPLIANCE, amphora_id=AMPHORA, reason="test")
+    given(connection, recorded("planner", "appliance", APPLIANCE, 3, gone))
+    assert not life(connection).expected
+    given(connection, recorded("compute", "amphora", AMPHORA, 2, amphora_deleted()))
+    assert life(connection).deleted
+    assert queries.lives(connection) == []
+
+
+def about_life(kind: type[LivenessEvent], sequence: int, **fields: object) -> Recorded:
+    about: dict[str, object] = {"amphora_id": AMPHORA, "appliance_id": APPLIANCE}
+    if kind in (AmphoraLost, AmphoraLossHeldBack):
+        about |= {"last_heard_at": NOW, "reason": "test", "host": "host-1"}
+    return recorded("health", "liveness", AMPHORA, sequence, kind(**(about | fields)))  # type: ignore[arg-type]
+
+
+def test_what_was_said_of_a_life_is_known_and_where_it_stands(connection: sa.Connection) -> None:
+    given(connection, *created(), recorded("compute", "amphora", AMPHORA, 1, booted()))
+    assert (life(connection).sequence, life(connection).verdict) == (0, Verdict.NONE)
+    given(connection, about_life(AmphoraRoleChanged, 1, role="MASTER", epoch=2), about_life(AmphoraLossHeldBack, 2))
+    found = life(connection)
+    assert (found.sequence, found.verdict, found.role, found.epoch) == (2, Verdict.HELD_BACK, "MASTER", 2)
+    given(connection, about_life(AmphoraLost, 3))
+    assert life(connection).verdict is Verdict.LOST
+    given(connection, about_life(AmphoraHeardAgain, 4))
+    assert (life(connection).sequence, life(connection).verdict, life(connection).role) == (4, Verdict.NONE, "MASTER")
+
+
+def test_losses_are_counted_also_of_those_that_are_gone(connection: sa.Connection) -> None:
+    given(connection, *created(), recorded("compute", "amphora", AMPHORA, 1, booted()))
+    given(connection, recorded("compute", "amphora", AMPHORA, 2, amphora_deleted()), about_life(AmphoraLost, 1))
+    assert queries.losses_since(connection, NOW.timestamp() - 60) == [(NOW.timestamp(), "host-1")]
+    assert queries.losses_since(connection, NOW.timestamp() + 1) == []
+    assert rows(connection)["liveness"] == []
+
+
+def test_an_old_database_is_brought_up_to_date_and_keeps_its_traffic(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/old.sqlite")
+    versions = tmp_path / "versions"
+    versions.mkdir()
+    history = Path(health_migrations.__file__).parent / "versions"
+    shutil.copy(history / "0001_first_tables.py", versions)
+    migrations.upgrade(database.engine, versions)
+    figures = dict.fromkeys(ListenerTotals.__struct_fields__, 7)
+    whose = {"amphora_id": "a", "boot_id": "b", "listener_id": "l", "load_balancer_id": "lb", "at": 1.0}
+    old = sa.table(
+        "amphorae", *(sa.column(name) for name in ("id", "appliance_id", "dismissed", "deleted", "key_version"))
+    )
+    with database.engine.begin() as opened:
+        opened.execute(sa.insert(tables.totals), whose | figures)
+        opened.execute(sa.insert(tables.positions), {"stream": "EVENTS_PLANNER", "sequence": 9})
+        opened.execute(
+            sa.insert(old), {"id": "a", "appliance_id": "x", "dismissed": False, "deleted": False, "key_version": 1}
+        )
+    upgrade(database.engine)
+    with database.engine.begin() as opened:
+        found = rows(opened)
+    database.close()
+    assert [len(found[name]) for name in ("totals", "positions", "amphorae", "liveness")] == [1, 0, 0, 0]

@@ -2,12 +2,13 @@
 
 import itertools
 
+import msgpack
 import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from actium_health import traffic
-from actium_health.traffic import Counted, from_beat, merged, total
+from actium_health.report import FIGURE_MOST, read_beat
+from actium_health.traffic import Counted, merged, total
 from actium_shared.errors import PermanentError
 from actium_shared.statistics import ListenerTotals
 from builders import LISTENER
@@ -40,11 +41,11 @@ def test_the_order_in_which_beats_of_a_boot_are_read_does_not_matter(growing: li
 
 @pytest.mark.parametrize("figure", [-1, 1.5, "7", None, True, 2**63])
 def test_a_figure_that_is_no_count_is_refused(figure: object) -> None:
-    listeners = beat()["listeners"]
-    listeners[LISTENER]["bytes_in"] = figure
+    body = beat()
+    body["listeners"][LISTENER]["bytes_in"] = figure
     with pytest.raises(PermanentError, match="bytes_in"):
-        from_beat(listeners, at=1.0)
+        read_beat(msgpack.packb(body))
 
 
 def test_a_sum_stays_within_what_a_database_holds() -> None:
-    assert total([counted(traffic.FIGURE_MOST), counted(1)]).bytes_in == traffic.FIGURE_MOST
+    assert total([counted(FIGURE_MOST), counted(1)]).bytes_in == FIGURE_MOST
