@@ -4,64 +4,69 @@ import sqlalchemy as sa
 
 from actium_health.beats import Beats
 from actium_health.judge import Judge
+from actium_health.liveness import Liveness
 from actium_health.publisher import Publisher
 from actium_health.read_model import queries
-from actium_health.read_model.projections import OWN, PLANNER, project
+from actium_health.read_model.projections import COMPUTE, OWN, PLANNER, project
+from actium_health.storm import WINDOW_S
+from actium_shared.clock import Clock
 from actium_shared.event_store import Recorded
-from actium_shared.events.amphora import AmphoraBooted, AmphoraDeleted
-from actium_shared.events.appliance import (
-    AmphoraAppointed,
-    AmphoraDismissed,
-    ApplianceEvent,
-    LoadBalancerAdmitted,
-    LoadBalancerReleased,
-)
+from actium_shared.events.amphora import AmphoraBooted, AmphoraCertificateRenewed, AmphoraDeleted
+from actium_shared.events.appliance import AmphoraAppointed, AmphoraDismissed, ApplianceEvent
+from actium_shared.events.health import AmphoraLost, LivenessEvent
 from actium_shared.events.load_balancer import (
     ListenerCreated,
     ListenerRemoved,
     LoadBalancerDeletionRequested,
     LoadBalancerEvent,
 )
+from actium_shared.events.spares import SpareAppointed, SpareDismissed, SpareHandedOut
 from actium_shared.message import Event, Position
 from actium_shared.read_model import Database, Positions
 
-PLANNER_TIMEOUT_S = 60.0
+OTHERS_TIMEOUT_S = 60.0
 
-WHO_RUNS_WHAT = (
-    AmphoraAppointed,
-    AmphoraDismissed,
-    AmphoraBooted,
-    AmphoraDeleted,
-    LoadBalancerAdmitted,
-    LoadBalancerReleased,
-    LoadBalancerDeletionRequested,
-    ListenerCreated,
-    ListenerRemoved,
-)
-"""After one of these, what an amphora is known to carry may be wrong."""
+WHAT_IS_CARRIED = (LoadBalancerDeletionRequested, ListenerCreated, ListenerRemoved)
+"""After one of these, what amphorae are known to carry may be wrong."""
 
 
 class Handlers:
     """The one handler of all feeds."""
 
     def __init__(
-        self, database: Database, positions: Positions, *, judge: Judge, beats: Beats, publisher: Publisher
+        self,
+        database: Database,
+        positions: Positions,
+        *,
+        judge: Judge,
+        beats: Beats,
+        publisher: Publisher,
+        liveness: Liveness,
+        clock: Clock,
     ) -> None:
-        self._database, self._positions = database, positions
-        self._judge, self._beats, self._publisher = judge, beats, publisher
+        self._database, self._positions, self._clock = database, positions, clock
+        self._judge, self._beats, self._publisher, self._liveness = judge, beats, publisher, liveness
+
+    async def load(self) -> None:
+        """Learn from the tables who is expected to beat, and what was said of whom."""
+        await self._look_at_lives()
+        since = self._clock.now().timestamp() - WINDOW_S
+        for at, host in await self._database.read(lambda connection: queries.losses_since(connection, since)):
+            self._liveness.budget.spend(at, host)
 
     async def commit(self, item: Recorded) -> None:
         """
         Apply one commit, once.
 
         Raises:
-            RetryableError: the planner's commit that it rests on has not come yet.
+            RetryableError: the commits of others that it rests on have not come yet.
         """
         if item.position.sequence <= self._positions.of(item.position.stream):
             return
         if item.position.stream == OWN:
-            needed = Position(PLANNER, item.commit.reads.get(PLANNER, 0))
-            await self._positions.wait_for(needed, timeout_s=PLANNER_TIMEOUT_S)
+            for stream in (PLANNER, COMPUTE):
+                needed = Position(stream, item.commit.reads.get(stream, 0))
+                await self._positions.wait_for(needed, timeout_s=OTHERS_TIMEOUT_S)
 
         def change(connection: sa.Connection) -> None:
             project(connection, item)
@@ -70,21 +75,57 @@ class Handlers:
         await self._database.write(change)
         await self._positions.announce([item.position])
         for event in item.commit.events:
-            await self._tell(event)
+            await self._tell(event, item)
 
-    async def _tell(self, event: Event) -> None:
-        if isinstance(event, WHO_RUNS_WHAT):
-            self._beats.look_again()
+    async def _tell(self, event: Event, item: Recorded) -> None:
+        await self._tell_of_lives(event, item)
         match event:
             case AmphoraDeleted():
                 self._beats.forget(event.amphora_id)
                 await self._publisher.amphora_deleted(event.amphora_id)
             case LoadBalancerEvent():
                 self._judge.mark([event.load_balancer_id])
+                if isinstance(event, LoadBalancerDeletionRequested):
+                    self._publisher.checkpoint.gone(event.load_balancer_id)
+                if isinstance(event, WHAT_IS_CARRIED):
+                    self._beats.look_again(event.load_balancer_id)
             case ApplianceEvent():
+                self._beats.look_again(event.appliance_id)
                 carried = await self._database.read(
                     lambda connection: queries.load_balancers_of(connection, event.appliance_id)
                 )
                 self._judge.mark(carried)
             case _:
                 pass
+
+    async def _tell_of_lives(self, event: Event, item: Recorded) -> None:
+        match event:
+            case LivenessEvent(amphora_id=amphora_id):
+                if isinstance(event, AmphoraLost):
+                    self._liveness.budget.spend(item.stored_at.timestamp(), event.host)
+                await self._look_at_lives(amphora_id)
+            case SpareAppointed() | SpareHandedOut() | SpareDismissed() | AmphoraAppointed() | AmphoraDismissed():
+                self._beats.look_again(event.amphora_id)
+                if self._liveness.knows(event.amphora_id):  # else it has not booted, and need not beat
+                    await self._look_at_lives(event.amphora_id)
+            case AmphoraCertificateRenewed(amphora_id=amphora_id):
+                self._beats.look_again(amphora_id)  # an older key counts no more
+            case AmphoraBooted(amphora_id=amphora_id):
+                self._beats.look_again(amphora_id)
+                await self._look_at_lives(amphora_id, afresh=True)
+            case _:
+                pass
+
+    async def _look_at_lives(self, amphora_id: str | None = None, *, afresh: bool = False) -> None:
+        now = self._liveness.listening.now(self._clock.monotonic())
+        for life in await self._database.read(lambda connection: queries.lives(connection, amphora_id)):
+            if life.deleted:
+                self._liveness.forget(life.id)
+                continue
+            self._liveness.said(life.id, life.verdict, life.role, life.epoch)
+            if life.expected:
+                self._liveness.expect(
+                    life.id, appliance_id=life.appliance_id, host=life.host, spare=life.spare, now=now, afresh=afresh
+                )
+            else:
+                self._liveness.dismiss(life.id)

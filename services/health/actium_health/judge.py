@@ -90,6 +90,8 @@ class Judge:
             RetryableError: the outcome of an append is unknown.
             VersionConflictError: the tables do not contain our last commit yet.
         """
+        if not self._evidence:
+            return  # nobody has said anything of any
         case = await self._database.read(lambda connection: self._case(connection, load_balancer_id))
         if case is None:
             return

@@ -1,24 +1,29 @@
 """How the health service is wired together."""
 
 import logging
+from datetime import UTC, datetime
 
 from actium_health.beats import Beats
 from actium_health.handlers import Handlers
 from actium_health.judge import Evidence, Judge
 from actium_health.keys import KeyRing
+from actium_health.liveness import Liveness
 from actium_health.migrations import upgrade
 from actium_health.publisher import Publisher
 from actium_health.read_model import tables
-from actium_health.read_model.projections import COMPUTE, OWN, PLANNER
+from actium_health.read_model.projections import COMPUTE, OWN, PLANNER, READS
+from actium_health.recorder import Recorder
 from actium_health.settings import HealthSettings
-from actium_shared.bus import Bus
+from actium_health.sweeper import Sweeper
+from actium_shared.bus import Bus, Question
 from actium_shared.clock import Clock, SystemClock
+from actium_shared.commands.health import FindLastHeard, LastHeard, ReleaseHeldLosses, ReportStatistics
 from actium_shared.crypto import read_master_key
-from actium_shared.errors import RetryableError
+from actium_shared.errors import PermanentError, RetryableError
 from actium_shared.event_store import JetStreamEventStore
-from actium_shared.ids import RandomIds
-from actium_shared.message import Position
-from actium_shared.read_model import Database, Positions
+from actium_shared.ids import AmphoraId, RandomIds
+from actium_shared.message import Position, Reply
+from actium_shared.read_model import Database, Positions, types_of
 from actium_shared.service import Service, connect, within_request
 
 log = logging.getLogger(__name__)
@@ -35,31 +40,86 @@ async def main(settings: HealthSettings) -> None:
     try:
         upgrade(database.engine)
         async with connect("health", settings) as bus:
-            service = await assemble(bus, database, keys, age_most_s=settings.beat_age_most_s)
+            service = await assemble(bus, database, keys, settings)
             await service.run()
     finally:
         database.close()
 
 
-async def assemble(bus: Bus, database: Database, keys: KeyRing, *, age_most_s: float) -> Service:
+async def assemble(bus: Bus, database: Database, keys: KeyRing, settings: HealthSettings) -> Service:
     """Give the service, ready to run."""
     clock = SystemClock()
     positions = Positions(tables.positions)
     await positions.load(database)
+    store, ids = JetStreamEventStore(bus), RandomIds()
+    liveness = Liveness(settings.limits())
+    recorder = Recorder(database, positions, store, liveness, clock=clock, ids=ids)
     evidence: dict[str, Evidence] = {}
-    judge = Judge(database, positions, JetStreamEventStore(bus), evidence, clock=clock, ids=RandomIds())
+    judge = Judge(database, positions, store, evidence, clock=clock, ids=ids)
     publisher = Publisher(bus, database, clock)
-    beats = Beats(keys, database, publisher, evidence, mark=judge.mark, age_most_s=age_most_s, clock=clock)
-    handlers = Handlers(database, positions, judge=judge, beats=beats, publisher=publisher)
+    beats = Beats(
+        keys,
+        database,
+        publisher,
+        evidence,
+        liveness,
+        mark=judge.mark,
+        note=recorder.note,
+        age_most_s=settings.beat_age_most_s,
+        clock=clock,
+    )
+    sweeper = Sweeper(
+        bus,
+        beats,
+        liveness,
+        recorder,
+        positions,
+        every_s=settings.sweep_every_s,
+        probes_most=settings.probes_most,
+        clock=clock,
+    )
+    handlers = Handlers(
+        database, positions, judge=judge, beats=beats, publisher=publisher, liveness=liveness, clock=clock
+    )
+    await handlers.load()
+    is_new = positions.of(PLANNER) == 0
+
+    async def ready() -> None:
+        await _read_to_the_end(bus, positions, clock)
+        if is_new:
+            await publisher.restore()
+
+    async def answer(question: Question) -> Reply:
+        match question.command:
+            case ReportStatistics() as command:
+                return await publisher.report(command)
+            case FindLastHeard():
+                heard_at = liveness.heard_at()
+                return LastHeard(
+                    heard_at={AmphoraId(key): datetime.fromtimestamp(at, UTC) for key, at in heard_at.items()}
+                )
+            case ReleaseHeldLosses() as command:
+                return await sweeper.release(question, command)
+            case command:
+                raise PermanentError(f"health does not take {command.TYPE}")
 
     service = Service("health", bus)
+    foreign = types_of(READS)  # each of our own moves an aggregate, whatever it tells
     for stream in FEEDS:
-        service.feed(stream, handlers.commit, after=positions.of(stream))
-    service.loop("beats", lambda: beats.run(bus, lambda: _read_to_the_end(bus, positions, clock)))
+        service.feed(
+            stream,
+            handlers.commit,
+            after=positions.of(stream),
+            passes=lambda delivery: positions.passes(delivery, None if delivery.stream == OWN else foreign),
+        )
+    service.loop("beats", lambda: beats.run(bus, ready))
     service.loop("judge", lambda: judge.run(beats.caught_up))
+    service.loop("recorder", recorder.run)
+    service.loop("sweeper", sweeper.run)
     service.loop("statistics", publisher.run)
     service.fact(beats.facts)
-    await bus.serve_asks("health", within_request(publisher.answer))
+    service.fact(sweeper.facts)
+    await bus.serve_asks("health", within_request(answer))
     return service
 
 

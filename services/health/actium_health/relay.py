@@ -12,6 +12,7 @@ import msgspec
 
 from actium_health import udp
 from actium_health.keys import KeyRing
+from actium_health.listening import LOSSY_HEADER
 from actium_health.outbox import Outbox
 from actium_health.refusals import Refusals
 from actium_health.settings import RelaySettings
@@ -43,8 +44,9 @@ class Relay:
     def __init__(self, bus: Bus, keys: KeyRing, settings: RelaySettings, *, clock: Clock) -> None:
         self._bus, self._keys, self._clock = bus, keys, clock
         self._address, self._namespace = settings.bind_address(), settings.relay_namespace
-        self._name = settings.relay_name
-        self._outbox = Outbox()
+        self._name, self._sign_every_s = settings.relay_name, settings.sign_every_s
+        self._told_lost = 0
+        self.outbox = Outbox()
         self._refusals = Refusals(log, clock, reasons=REASONS)
         self._something, self._urgent, self._reconnected = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._socket: socket.socket | None = None
@@ -53,10 +55,10 @@ class Relay:
 
     def facts(self) -> dict[str, object]:
         counts = self._refusals.counts
-        counts["dropped"] = self._outbox.dropped
+        counts["dropped"] = self.outbox.dropped
         if self._socket is not None:
             counts["kernel_dropped"] = udp.kernel_drops(self._socket)
-        return {"datagrams": dict(counts), "listening": self._socket is not None, "waiting": len(self._outbox)}
+        return {"datagrams": dict(counts), "listening": self._socket is not None, "waiting": len(self.outbox)}
 
     async def receive(self) -> None:
         """Have a socket, for ever; another one when its namespace was made anew."""
@@ -74,9 +76,14 @@ class Relay:
             log.warning("namespace gone", extra={"namespace": self._namespace})
 
     async def forward(self) -> None:
-        """Put on the bus what arrives: edges at once, beats gathered for a moment."""
+        """Put on the bus what arrives: edges at once, beats gathered for a moment; that we listen where nothing does."""
         while True:
-            await self._something.wait()
+            try:
+                async with asyncio.timeout(self._sign_every_s):
+                    await self._something.wait()
+            except TimeoutError:
+                await self._sign()
+                continue
             try:
                 async with asyncio.timeout(COALESCE_S):
                     await self._urgent.wait()
@@ -120,9 +127,9 @@ class Relay:
             except OSError as exc:  # an earlier send's ICMP, a link that went: the next datagram may well come
                 log.warning("receive", extra={"error": str(exc)})
                 return
-            self._take(bytes(view[:size]), source)
+            self.take(bytes(view[:size]), source)
 
-    def _take(self, datagram: bytes, source: tuple[object, ...]) -> None:
+    def take(self, datagram: bytes, source: tuple[object, ...]) -> None:
         if len(datagram) > DATAGRAM_LIMIT_BYTES:
             self._refusals.refuse("oversized", source=source)
             return
@@ -133,23 +140,40 @@ class Relay:
             self._refusals.refuse(reason, source=source, error=str(exc))
             return
         self._refusals.counts["accepted"] += 1
-        self._outbox.add(datagram, urgent=heartbeat.kind != "beat", now=self._clock.monotonic())
+        self.outbox.add(datagram, urgent=heartbeat.kind != "beat", now=self._clock.monotonic())
         self._something.set()
         if heartbeat.kind != "beat":
             self._urgent.set()
 
     async def _flush(self) -> bool:
-        self._outbox.drop_older(self._clock.monotonic() - WAIT_MOST_S)
-        while batch := self._outbox.take():
-            subject = f"sig.{'edges' if batch[0].urgent else 'beats'}.{token(self._name)}"
-            try:
-                await self._bus.publish(subject, msgspec.msgpack.encode([waiting.datagram for waiting in batch]))
-            except RetryableError as exc:
-                log.info("bus takes nothing now", extra={"error": str(exc)})
-                self._outbox.put_back(batch)
+        self.outbox.drop_older(self._clock.monotonic() - WAIT_MOST_S)
+        while batch := self.outbox.take():
+            if not await self._publish("edges" if batch[0].urgent else "beats", [each.datagram for each in batch]):
+                self.outbox.put_back(batch)
                 return False
             self._refusals.counts["forwarded"] += len(batch)
         return True
+
+    async def _sign(self) -> None:
+        """Say that nobody said anything; without a socket we could not know."""
+        if self._socket is not None and not self.outbox:
+            await self._publish("beats", [])
+
+    async def _publish(self, kind: str, datagrams: list[bytes]) -> bool:
+        lost = self._lost()
+        headers = {LOSSY_HEADER: str(lost)} if lost > self._told_lost else None
+        try:
+            subject = f"sig.{kind}.{token(self._name)}"
+            await self._bus.publish(subject, msgspec.msgpack.encode(datagrams), headers=headers)
+        except RetryableError as exc:
+            log.info("bus takes nothing now", extra={"error": str(exc)})
+            return False
+        self._told_lost = lost
+        return True
+
+    def _lost(self) -> int:
+        """Give how many datagrams came to this socket and went no further; a new socket counts from nothing."""
+        return self.outbox.dropped + (udp.kernel_drops(self._socket) if self._socket is not None else 0)
 
 
 async def main(settings: RelaySettings) -> None:

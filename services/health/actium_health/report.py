@@ -1,8 +1,11 @@
 """What one amphora says that it runs: made from the bodies of its beats and edge alerts. Pure; trust and age are others' business."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
 
 from actium_shared.errors import PermanentError
 
@@ -10,12 +13,55 @@ SERVING = ("UP", "no check")
 """How haproxy's word for a member begins that may get traffic."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolReport:
+FIGURE_MOST = 2**63 - 1
+"""What a database's integer holds; an amphora that reports more is not to be believed."""
+
+Figure = Annotated[int, Meta(ge=0, le=FIGURE_MOST)]
+
+
+class ListenerReport(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A listener: OPEN, FULL or STOP, and what it has carried since the amphora's boot."""
+
+    status: str
+    bytes_in: Figure
+    bytes_out: Figure
+    active_connections: Figure
+    total_connections: Figure
+    request_errors: Figure
+
+
+class PoolReport(msgspec.Struct, frozen=True, kw_only=True):
     """A pool in haproxy's words: UP or DOWN, and `UP 1/3`, `no check` and so on for each member."""
 
     status: str
-    members: Mapping[str, str] = field(default_factory=dict)
+    members: dict[str, str]
+
+
+class Beat(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of a beat, as far as it is of use here. `part` is [index, count]; An older agent says no `epoch`."""
+
+    bundle: int | None
+    listeners: dict[str, ListenerReport]
+    pools: dict[str, PoolReport]
+    role: str | None = None
+    epoch: int | None = None
+    part: tuple[int, int] = (0, 1)
+
+
+class Edge(msgspec.Struct, frozen=True, kw_only=True):
+    """Something changed at the amphora: a member's, a listener's or (`kind` "role") its own word."""
+
+    kind: str
+    id: str
+    status: str
+    pool_id: str = ""
+    reason: str | None = None
+
+
+class Edges(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of an edge alert."""
+
+    edges: tuple[Edge, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,107 +86,99 @@ class Report:
 class Parts:
     """A beat may come in parts; only a whole one is a picture."""
 
-    bodies: list[Mapping[str, Any]] = field(default_factory=list)
+    beats: list[Beat] = field(default_factory=list)
 
-    def add(self, body: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """
-        Take the next body; give the whole one once it is complete. A part out of turn ends the collecting.
-
-        Raises:
-            PermanentError: `part` is not [index, count].
-        """
-        index, count = _part(body)
-        if index == 0 or index != len(self.bodies):
-            self.bodies.clear()
-        if index != len(self.bodies):
+    def add(self, beat: Beat) -> Beat | None:
+        """Take the next part; give the whole one once it is complete. A part out of turn ends the collecting."""
+        index, count = beat.part
+        if index == 0 or index != len(self.beats):
+            self.beats.clear()
+        if index != len(self.beats):
             return None
-        self.bodies.append(body)
-        if len(self.bodies) < count:
+        self.beats.append(beat)
+        if len(self.beats) < count:
             return None
-        whole, self.bodies = _joined(self.bodies), []
+        whole, self.beats = _joined(self.beats), []
         return whole
 
 
-def from_beat(body: Mapping[str, Any], before: Report | None) -> Report:
+_BEAT = msgspec.msgpack.Decoder(Beat)
+_EDGES = msgspec.msgpack.Decoder(Edges)
+
+
+def read_beat(body: bytes | msgspec.Raw) -> Beat:
     """
-    Give the picture that a whole beat paints.
+    Read the body of a beat.
 
     Raises:
-        PermanentError: the body is not one of a beat.
+        PermanentError: it is something else.
     """
     try:
-        report = Report(
-            bundle=int(body["bundle"] or 0),
-            role=body.get("role"),
-            listeners={str(key): str(value["status"]) for key, value in body["listeners"].items()},
-            pools={str(key): _pool(value) for key, value in body["pools"].items()},
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as exc:
-        raise PermanentError(f"not the body of a beat: {type(exc).__name__}: {exc}") from exc
+        return _BEAT.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise PermanentError(f"not the body of a beat: {exc}") from exc
+
+
+def read_edges(body: bytes | msgspec.Raw) -> tuple[Edge, ...]:
+    """
+    Read the body of an edge alert.
+
+    Raises:
+        PermanentError: it is something else.
+    """
+    try:
+        return _EDGES.decode(body).edges
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise PermanentError(f"not the body of an edge alert: {exc}") from exc
+
+
+def from_beat(beat: Beat, before: Report | None) -> Report:
+    """Give the picture that a whole beat paints; the one before, where it is still the same."""
+    listeners = {key: value.status for key, value in beat.listeners.items()}
+    bundle = beat.bundle or 0
     if before is None:
-        return report
+        return Report(bundle=bundle, role=beat.role, listeners=listeners, pools=beat.pools)
+    same = before.bundle == bundle and before.role == beat.role and before.listeners == listeners
+    if same and before.settled and before.pools == beat.pools:
+        return before
+    report = Report(bundle=bundle, role=beat.role, listeners=listeners, pools=beat.pools)
     settled = _contents(before) == _contents(report)
     return replace(report, settled=settled, reasons=_still_true(before, report) if before.reasons else {})
 
 
-def with_edges(report: Report, body: Mapping[str, Any]) -> Report:
-    """
-    Give the picture after the edges; a pool's own word follows from its members' until the next beat says it.
-
-    Raises:
-        PermanentError: the body is not one of an edge alert.
-    """
-    try:
-        for edge in body["edges"]:
-            report = _with_edge(report, edge)
-    except (KeyError, TypeError, ValueError, AttributeError) as exc:
-        raise PermanentError(f"not the body of an edge alert: {type(exc).__name__}: {exc}") from exc
+def with_edges(report: Report, edges: Iterable[Edge]) -> Report:
+    """Give the picture after the edges; a pool's own word follows from its members' until the next beat says it."""
+    for edge in edges:
+        report = _with_edge(report, edge)
     return report
 
 
-def _with_edge(report: Report, edge: Mapping[str, Any]) -> Report:
-    status, about = str(edge["status"]), str(edge["id"])
-    reasons = {**report.reasons, about: str(edge.get("reason") or status)}
-    match edge["kind"]:
-        case "member" if (pool := report.pools.get(str(edge["pool_id"]))) is not None:
-            members = {**pool.members, about: status}
+def _with_edge(report: Report, edge: Edge) -> Report:
+    reasons = {**report.reasons, edge.id: edge.reason or edge.status}
+    match edge.kind:
+        case "member" if (pool := report.pools.get(edge.pool_id)) is not None:
+            members = {**pool.members, edge.id: edge.status}
             serves = any(word.startswith(SERVING) for word in members.values())
             changed = PoolReport(status="UP" if serves else "DOWN", members=members)
-            return replace(report, pools={**report.pools, str(edge["pool_id"]): changed}, reasons=reasons)
+            return replace(report, pools={**report.pools, edge.pool_id: changed}, reasons=reasons)
         case "listener":
-            return replace(report, listeners={**report.listeners, about: status}, reasons=reasons)
+            return replace(report, listeners={**report.listeners, edge.id: edge.status}, reasons=reasons)
         case "role":
-            return replace(report, role=status)
+            return replace(report, role=edge.status)
         case _:
             return report  # of a pool that no beat has shown yet, or a kind that a newer agent knows
 
 
-def _pool(value: Mapping[str, Any]) -> PoolReport:
-    return PoolReport(
-        status=str(value["status"]), members={str(key): str(word) for key, word in value["members"].items()}
-    )
-
-
-def _part(body: Mapping[str, Any]) -> tuple[int, int]:
-    try:
-        index, count = body.get("part") or (0, 1)
-        return int(index), int(count)
-    except (TypeError, ValueError) as exc:
-        raise PermanentError(f"part is {body.get('part')!r}, not [index, count]") from exc
-
-
-def _joined(bodies: list[Mapping[str, Any]]) -> Mapping[str, Any]:
-    if len(bodies) == 1:
-        return bodies[0]
-    try:
-        listeners = {key: value for body in bodies for key, value in body["listeners"].items()}
-        pools: dict[str, dict[str, Any]] = {}
-        for key, value in ((key, value) for body in bodies for key, value in body["pools"].items()):
-            pool = pools.setdefault(key, {"status": value["status"], "members": {}})
-            pool["members"] |= value["members"]  # a large pool is spread over several parts
-    except (KeyError, TypeError, AttributeError) as exc:
-        raise PermanentError(f"not a part of a beat: {type(exc).__name__}: {exc}") from exc
-    return {**bodies[-1], "listeners": listeners, "pools": pools}
+def _joined(beats: list[Beat]) -> Beat:
+    if len(beats) == 1:
+        return beats[0]
+    listeners = {key: value for beat in beats for key, value in beat.listeners.items()}
+    pools: dict[str, PoolReport] = {}
+    for key, pool in ((key, pool) for beat in beats for key, pool in beat.pools.items()):
+        # A large pool is spread over several parts.
+        members = pools[key].members | pool.members if key in pools else pool.members
+        pools[key] = PoolReport(status=pool.status, members=members)
+    return msgspec.structs.replace(beats[-1], listeners=listeners, pools=pools)
 
 
 def _contents(report: Report) -> tuple[object, ...]:

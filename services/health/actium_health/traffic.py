@@ -1,14 +1,10 @@
-"""Traffic figures of listeners, as an amphora counts them since its boot: reading, merging, summing. Pure."""
+"""Traffic figures of listeners, as an amphora counts them since its boot: merging, summing. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from actium_shared.errors import PermanentError
+from actium_health.report import FIGURE_MOST, ListenerReport
 from actium_shared.statistics import ListenerTotals
-
-FIGURE_MOST = 2**63 - 1
-"""What a database's integer holds; an amphora that reports more is not to be believed."""
 
 _NAMES = ListenerTotals.__struct_fields__
 
@@ -21,14 +17,9 @@ class Counted:
     figures: ListenerTotals
 
 
-def from_beat(listeners: Mapping[str, Mapping[str, Any]], *, at: float) -> dict[str, Counted]:
-    """
-    Give the figures of each listener in a beat's body.
-
-    Raises:
-        PermanentError: one of them is missing or no count.
-    """
-    return {key: Counted(at=at, figures=_figures(key, value)) for key, value in listeners.items()}
+def counted(report: ListenerReport, *, at: float) -> Counted:
+    """Give the figures in a listener's report."""
+    return Counted(at=at, figures=ListenerTotals(**{name: getattr(report, name) for name in _NAMES}))
 
 
 def merged(one: Counted, other: Counted) -> Counted:
@@ -45,15 +36,4 @@ def total(boots: Iterable[Counted]) -> ListenerTotals:
     figures = {name: min(FIGURE_MOST, sum(getattr(boot.figures, name) for boot in boots)) for name in _NAMES}
     newest = max(boots, key=lambda boot: boot.at)
     figures["active_connections"] = newest.figures.active_connections
-    return ListenerTotals(**figures)
-
-
-def _figures(listener_id: str, value: Mapping[str, Any]) -> ListenerTotals:
-    try:
-        figures = {name: value[name] for name in _NAMES}
-    except (KeyError, TypeError) as exc:
-        raise PermanentError(f"listener {listener_id}: no figure {exc}") from exc
-    for name, figure in figures.items():
-        if type(figure) is not int or not 0 <= figure <= FIGURE_MOST:
-            raise PermanentError(f"listener {listener_id}: {name} is {figure!r}, not a count")
     return ListenerTotals(**figures)

@@ -5,11 +5,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from actium_health.liveness import Verdict
 from actium_health.operating_status import Kind
 from actium_health.read_model import tables
 from actium_shared import rows, streams
 from actium_shared.event_store import Recorded
-from actium_shared.events.amphora import AmphoraBooted, AmphoraDeleted
+from actium_shared.events.amphora import AmphoraBooted, AmphoraCertificateRenewed, AmphoraDeleted
 from actium_shared.events.appliance import (
     AmphoraAppointed,
     AmphoraDismissed,
@@ -19,7 +20,14 @@ from actium_shared.events.appliance import (
     LoadBalancerAdmitted,
     LoadBalancerReleased,
 )
-from actium_shared.events.health import OperatingStatusChanged
+from actium_shared.events.health import (
+    AmphoraHeardAgain,
+    AmphoraLossHeldBack,
+    AmphoraLost,
+    AmphoraRoleChanged,
+    LivenessEvent,
+    OperatingStatusChanged,
+)
 from actium_shared.events.load_balancer import (
     HealthMonitorCreated,
     HealthMonitorRemoved,
@@ -38,11 +46,15 @@ from actium_shared.events.load_balancer import (
     PoolRemoved,
     PoolUpdated,
 )
+from actium_shared.events.spares import SpareAppointed, SpareDismissed, SpareHandedOut
 from actium_shared.message import Event
 
 OWN = streams.events_of("health")
 PLANNER = streams.events_of("planner")
 COMPUTE = streams.events_of("compute")
+
+LOSSES_KEPT_S = 3_600.0
+"""Longer than any limit looks back."""
 
 Row = Mapping[str, Any]
 
@@ -56,10 +68,8 @@ def project(connection: sa.Connection, item: Recorded) -> None:
     for event in item.commit.events:
         if (apply := _PROJECTIONS.get(type(event))) is not None:
             apply(connection, event)
-    if item.position.stream == OWN and _lives(connection, item.aggregate_id):
-        _upsert(
-            connection, tables.records, {"load_balancer_id": item.aggregate_id}, {"sequence": item.position.sequence}
-        )
+    if item.position.stream == OWN:
+        _recorded(connection, item)
 
 
 # -- the tree
@@ -73,6 +83,12 @@ def _load_balancer_created(connection: sa.Connection, event: LoadBalancerCreated
 def _load_balancer_updated(connection: sa.Connection, event: LoadBalancerUpdated) -> None:
     value = event.load_balancer
     _change_object(connection, Kind.LOAD_BALANCER, value.id, enabled=value.admin_state_up, generation=event.generation)
+
+
+def _deletion_requested(connection: sa.Connection, event: LoadBalancerDeletionRequested) -> None:
+    """Forget one that amphorae of ours carry; of another vendor's the driver may tell figures until it is gone."""
+    if rows.find(connection, tables.placements, load_balancer_id=event.load_balancer_id).first() is not None:
+        _load_balancer_gone(connection, event)
 
 
 def _load_balancer_gone(connection: sa.Connection, event: LoadBalancerDeletionRequested | LoadBalancerDeleted) -> None:
@@ -169,23 +185,74 @@ def _appliance_retired(connection: sa.Connection, event: ApplianceRetired) -> No
 
 
 def _appointed(connection: sa.Connection, event: AmphoraAppointed) -> None:
-    _put_amphora(connection, event.amphora_id, event.appliance_id, {})
+    _put_amphora(connection, event.amphora_id, appliance_id=event.appliance_id, spare=False)
 
 
 def _dismissed(connection: sa.Connection, event: AmphoraDismissed) -> None:
-    _put_amphora(connection, event.amphora_id, event.appliance_id, {"dismissed": True})
+    _put_amphora(connection, event.amphora_id, appliance_id=event.appliance_id, dismissed=True)
+
+
+def _spare_appointed(connection: sa.Connection, event: SpareAppointed) -> None:
+    _put_amphora(connection, event.amphora_id, appliance_id=event.spares_id, spare=True)
+
+
+def _spare_handed_out(connection: sa.Connection, event: SpareHandedOut) -> None:
+    _put_amphora(connection, event.amphora_id, appliance_id=event.appliance_id, spare=False)
+
+
+def _spare_dismissed(connection: sa.Connection, event: SpareDismissed) -> None:
+    _put_amphora(connection, event.amphora_id, appliance_id=event.spares_id, dismissed=True)
 
 
 def _booted(connection: sa.Connection, event: AmphoraBooted) -> None:
-    _put_amphora(connection, event.amphora_id, event.appliance_id, {"key_version": event.heartbeat_key_version})
+    _put_machine(connection, event, key_version=event.heartbeat_key_version, host=event.host)
+
+
+def _renewed(connection: sa.Connection, event: AmphoraCertificateRenewed) -> None:
+    if event.heartbeat_key_version:  # otherwise it kept its key
+        _put_machine(connection, event, key_version=event.heartbeat_key_version)
 
 
 def _deleted(connection: sa.Connection, event: AmphoraDeleted) -> None:
-    _put_amphora(connection, event.amphora_id, event.appliance_id, {"deleted": True})
+    _put_machine(connection, event, deleted=True)
     rows.update(connection, tables.totals, {"active_connections": 0}, amphora_id=event.amphora_id)
+    rows.delete(connection, tables.liveness, amphora_id=event.amphora_id)
 
 
 # -- what was recorded
+
+
+def _recorded(connection: sa.Connection, item: Recorded) -> None:
+    """Note where the aggregate's last commit stands, and what it says of an amphora's life."""
+    if item.aggregate == "health" and _lives(connection, item.aggregate_id):
+        key = {"load_balancer_id": item.aggregate_id}
+        _upsert(connection, tables.records, key, {"sequence": item.position.sequence})
+    for event in item.commit.events:
+        if isinstance(event, LivenessEvent):
+            _said_of_life(connection, event, item)
+
+
+def _said_of_life(connection: sa.Connection, event: LivenessEvent, item: Recorded) -> None:
+    if isinstance(event, AmphoraLost):
+        at = item.stored_at.timestamp()
+        values = {"host": event.host, "at": at}
+        _upsert(connection, tables.losses, {"sequence": item.position.sequence, "amphora_id": event.amphora_id}, values)
+        connection.execute(sa.delete(tables.losses).where(tables.losses.c.at < at - LOSSES_KEPT_S))
+    if rows.find(connection, tables.amphorae, tables.amphorae.c.id, id=event.amphora_id, deleted=True).first():
+        return
+    said = {"sequence": item.position.sequence, **_SAID[type(event)](event)}
+    if not rows.update(connection, tables.liveness, said, amphora_id=event.amphora_id):
+        rows.insert(
+            connection, tables.liveness, {"amphora_id": event.amphora_id, "verdict": "", "role": "", "epoch": 0, **said}
+        )
+
+
+_SAID: Mapping[type[LivenessEvent], Callable[[Any], Row]] = {
+    AmphoraLost: lambda _: {"verdict": Verdict.LOST},
+    AmphoraLossHeldBack: lambda _: {"verdict": Verdict.HELD_BACK},
+    AmphoraHeardAgain: lambda _: {"verdict": Verdict.NONE},
+    AmphoraRoleChanged: lambda event: {"role": event.role, "epoch": event.epoch},
+}
 
 
 def _statuses_changed(connection: sa.Connection, event: OperatingStatusChanged) -> None:
@@ -229,11 +296,18 @@ def _remove_object(connection: sa.Connection, kind: Kind, about: str) -> None:
         rows.delete(connection, table, kind=kind, id=about)
 
 
-def _put_amphora(connection: sa.Connection, amphora_id: str, appliance_id: str, changed: Row) -> None:
-    known = {"appliance_id": appliance_id, **changed}
+def _put_machine(
+    connection: sa.Connection, event: AmphoraBooted | AmphoraCertificateRenewed | AmphoraDeleted, **known: object
+) -> None:
+    """Whose it is the planner decides, and its word may have come before: a spare is handed out, a machine is not asked."""
+    if not rows.update(connection, tables.amphorae, known, id=event.amphora_id):
+        _put_amphora(connection, event.amphora_id, appliance_id=event.appliance_id, **known)
+
+
+def _put_amphora(connection: sa.Connection, amphora_id: str, **known: object) -> None:
     if not rows.update(connection, tables.amphorae, known, id=amphora_id):
-        new = {"id": amphora_id, "dismissed": False, "deleted": False, "key_version": 0, **known}
-        rows.insert(connection, tables.amphorae, new)
+        new = {"dismissed": False, "deleted": False, "key_version": 0, "host": "", "spare": False}
+        rows.insert(connection, tables.amphorae, {"id": amphora_id, **new, **known})
 
 
 def _lives(connection: sa.Connection, load_balancer_id: str) -> bool:
@@ -248,7 +322,7 @@ def _upsert(connection: sa.Connection, table: sa.Table, key: Row, values: Row) -
 _PROJECTIONS: Mapping[type[Event], Callable[[sa.Connection, Any], None]] = {
     LoadBalancerCreated: _load_balancer_created,
     LoadBalancerUpdated: _load_balancer_updated,
-    LoadBalancerDeletionRequested: _load_balancer_gone,
+    LoadBalancerDeletionRequested: _deletion_requested,
     LoadBalancerDeleted: _load_balancer_gone,
     ListenerCreated: _listener_created,
     ListenerUpdated: _listener_updated,
@@ -269,10 +343,14 @@ _PROJECTIONS: Mapping[type[Event], Callable[[sa.Connection, Any], None]] = {
     ApplianceRetired: _appliance_retired,
     AmphoraAppointed: _appointed,
     AmphoraDismissed: _dismissed,
+    SpareAppointed: _spare_appointed,
+    SpareHandedOut: _spare_handed_out,
+    SpareDismissed: _spare_dismissed,
     AmphoraBooted: _booted,
+    AmphoraCertificateRenewed: _renewed,
     AmphoraDeleted: _deleted,
     OperatingStatusChanged: _statuses_changed,
 }
 
-READS: tuple[type[Event], ...] = tuple(_PROJECTIONS)
+READS: tuple[type[Event], ...] = (*_PROJECTIONS, *_SAID)
 """The events that this service understands; all others pass by."""

@@ -48,8 +48,10 @@ amphorae = sa.Table(
     sa.Column("dismissed", sa.Boolean, nullable=False),
     sa.Column("deleted", sa.Boolean, nullable=False),
     sa.Column("key_version", sa.Integer, nullable=False),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("spare", sa.Boolean, nullable=False),
 )
-"""`key_version`: older keys are worthless; 0 until it booted."""
+"""`key_version`: older keys are worthless; 0 until it booted. Of a spare, `appliance_id` is its pool's."""
 
 statuses = sa.Table(
     "statuses",
@@ -68,6 +70,27 @@ records = sa.Table(
     sa.Column("sequence", sa.BigInteger, nullable=False),
 )
 """Where each load balancer's last commit of ours stands: what the next append expects."""
+
+liveness = sa.Table(
+    "liveness",
+    METADATA,
+    sa.Column("amphora_id", ID, primary_key=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("verdict", sa.String(16), nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+)
+"""What was last recorded of one amphora's life, and where: what the next append expects. `verdict`: see `liveness`."""
+
+losses = sa.Table(
+    "losses",
+    METADATA,
+    sa.Column("sequence", sa.BigInteger, primary_key=True),
+    sa.Column("amphora_id", ID, primary_key=True),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+)
+"""Verdicts of the last while (unix seconds, the bus's), also of amphorae that are gone since: the limits count them."""
 
 totals = sa.Table(
     "totals",
