@@ -1,5 +1,6 @@
 """Secrets: kept when asked, used by amphorae, followed when they change, and on no log, in no table and in no file in clear."""
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +20,7 @@ from actium_shared.commands.compute import (
     SecretUse,
     sealing_context,
 )
+from actium_shared.errors import RetryableError
 from actium_shared.event_store import JetStreamEventStore, Recorded
 from actium_shared.events.secret import SecretDeleted, SecretStored
 from actium_shared.ids import ProjectId, SecretRef
@@ -33,6 +35,7 @@ REF = SecretRef("actium:secret/web")
 CONTAINER = SecretRef("https://barbican.example.com/v1/containers/1b0c")
 ACTOR = Actor(user_id="operator", project_id=PROJECT, request_id="req-1")
 WEB, NEWER = server(), server()
+DEADLINE_S = 20.0
 
 
 def content(issued: Issued) -> bytes:
@@ -50,8 +53,13 @@ class Keeping:
         return SecretRef(f"actium:secret/{name}/{self._bench.folder.name}")
 
     async def ask(self, command: Any) -> Reply:
-        async with self._bench.server.bus("api") as api:
-            return await api.ask(command, actor=ACTOR, timeout_s=10)
+        """Ask, and again where nobody answers: compute may still be on its way up."""
+        async with self._bench.server.bus("api") as api, asyncio.timeout(DEADLINE_S):
+            while True:
+                try:
+                    return await api.ask(command, actor=ACTOR, timeout_s=10)
+                except RetryableError:
+                    await asyncio.sleep(0.02)
 
     async def put(
         self,
