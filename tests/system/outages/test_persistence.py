@@ -45,7 +45,7 @@ def sticky(site: Site) -> dict[str, Any]:
     ]
 
     def listener(port: int, kind: str) -> dict[str, Any]:
-        pool = {"name": kind, "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": members}
+        pool: dict[str, Any] = {"name": kind, "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": members}
         pool["session_persistence"] = {"type": kind}
         return {"name": kind, "protocol": "HTTP", "protocol_port": port, "default_pool": pool}
 

@@ -1,9 +1,12 @@
 """A routed front end: VIPs that are on no wire, reached from the host through the router, however often their amphorae change."""
 
+import os
 import subprocess
 import time
 from contextlib import ExitStack
 from typing import Any
+
+import pytest
 
 from actium_embedded.probing import probing
 from actium_shared.embedded import traffic_namespace
@@ -73,6 +76,7 @@ def test_the_standby_of_a_pair_takes_over(site: Site) -> None:
     site.whole(lb["id"], 2, without=[dead])
 
 
+@pytest.mark.skipif(not os.environ.get("TESTS_LONG"), reason="making two dozen takes a minute: only in the long run")
 def test_two_dozen_share_a_pair_and_one_address_moves_for_all_of_them(site: Site) -> None:
     flavor = site.flavor(**PAIR, load_balancers_per_appliance=MANY)
     balancers = [site.serving(flavor, name=f"drill-{number}") for number in range(MANY)]
