@@ -76,10 +76,10 @@ async def test_a_push_that_hangs_is_not_waited_for(bench: Bench, health: Bus, am
 
 
 async def test_one_that_nobody_knows_is_refused_by_name(health: Bus, bench: Bench, amphora: Amphora) -> None:
+    await bench.serving(amphora)
     reply = await health.ask(ProbeAmphora(amphora_id=AmphoraId(an_id("nobody"))))
     assert isinstance(reply, Rejected)
     assert (reply.reason, reply.field) == (Reason.NOT_FOUND, "amphora_id")
-    await bench.serving(amphora)
     await bench.order(amphora.delete())
     await bench.until_types(amphora, "booted", "configured", "deleted")
     assert isinstance(await health.ask(ProbeAmphora(amphora_id=amphora.id)), Rejected)
