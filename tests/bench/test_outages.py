@@ -51,7 +51,7 @@ def test_the_outage_that_clients_see(site: Site, figures: Figures, row: str) -> 
     flavor = site.flavor(**data)
     gaps: list[float] = []
     lb = site.serving(flavor)
-    for _ in range(repeats(2, 20)):
+    for _ in range(repeats(1, 20)):
         before = [each["id"] for each in site.whole(lb["id"], size)]
         if "spare_pool_size" in data:
             site.spares(flavor, 1)

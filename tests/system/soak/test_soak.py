@@ -24,7 +24,7 @@ from system.soak.havoc import Havoc
 from system.soak.leftovers import known_amphorae, of_amphorae, there
 
 LONG = "TESTS_LONG" in os.environ
-CHAOS_S = float(os.environ.get("SOAK_S", "1800" if LONG else "25"))
+CHAOS_S = float(os.environ.get("SOAK_S", "1800" if LONG else "12"))
 BALANCERS_MOST = 8 if LONG else 4
 PAUSE_S = (0.1, 1.5)
 SILENT_S = 4.0
