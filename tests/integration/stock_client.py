@@ -1,15 +1,10 @@
-"""PyPI's `openstack` command, told of a world as `./actium env` tells it."""
+"""The stock `openstack` command, told of a service under test as `./actium env` tells it of a world."""
 
 import asyncio
 import json
-import os
-import sys
-from asyncio.subprocess import PIPE
-from pathlib import Path
 from typing import Any
 
-OPENSTACK = str(Path(sys.executable).parent / "openstack")
-TIMEOUT_S = 60.0
+import stock_client
 
 
 class StockClient:
@@ -17,7 +12,6 @@ class StockClient:
 
     def __init__(self, url: str) -> None:
         self._environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("OS_")},
             "OS_AUTH_TYPE": "password",
             "OS_AUTH_URL": f"{url}/identity/v3",
             "OS_IDENTITY_API_VERSION": "3",
@@ -30,18 +24,10 @@ class StockClient:
             "NO_PROXY": "127.0.0.1",
         }
 
-    async def run(self, *words: str) -> tuple[int | None, str, str]:
+    async def run(self, *words: str) -> tuple[int, str, str]:
         """Give exit code, output and errors."""
-        process = await asyncio.create_subprocess_exec(
-            OPENSTACK, *words, env=self._environment, stdout=PIPE, stderr=PIPE
-        )
-        try:
-            async with asyncio.timeout(TIMEOUT_S):
-                out, err = await process.communicate()
-        finally:
-            if process.returncode is None:
-                process.kill()
-        return process.returncode, out.decode(), err.decode()
+        done = await asyncio.to_thread(stock_client.openstack, self._environment, *words)
+        return done.code, done.out, done.err
 
     async def json(self, *words: str) -> Any:
         """Give what a command shows; it succeeds."""

@@ -4,17 +4,15 @@ import asyncio
 import json
 import logging
 import os
-import sys
-from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
 
+import stock_client
 from actium_shared.testing.nats_server import NatsServer
 from builders import PUBLIC, an_id
 from integration.api.world import World, running
@@ -284,19 +282,7 @@ async def test_the_stock_client_works_with_its_own_keystone(site: Site) -> None:
 
 
 async def openstack(site: Site, user: str, project: str, *words: str) -> Any:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
-    process = await asyncio.create_subprocess_exec(
-        str(Path(sys.executable).parent / "openstack"),
-        *(*words, "-f", "json"),
-        env=inherited | {"NO_PROXY": "127.0.0.1"} | site.keystone.variables(user, project),
-        stdout=PIPE,
-        stderr=PIPE,
-    )
-    try:
-        async with asyncio.timeout(60):
-            out, err = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-    assert process.returncode == 0, err.decode()
-    return json.loads(out)
+    environment = {"NO_PROXY": "127.0.0.1"} | site.keystone.variables(user, project)
+    done = await asyncio.to_thread(stock_client.openstack, environment, *words, "-f", "json")
+    assert done.code == 0, done.err
+    return json.loads(done.out)

@@ -1,6 +1,5 @@
 """One world for all tests of this folder, with two back ends; every test cleans up the load balancers that it makes."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -8,12 +7,6 @@ import pytest
 from actium_embedded.backends import wished
 from actium_embedded.world import World
 from system.first_light.worlds import Tenant, TestWorld, a_name, await_value, free_port
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if os.geteuid() != 0 and "first_light" in str(item.path):
-            item.add_marker(pytest.mark.skip("needs root"))
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ ONCE = (
 )
 """However often a service dies, these happen once in the life of a load balancer."""
 
-QUICK_EVERY = 1 if os.environ.get("TESTS_LONG") else 8
+QUICK_EVERY = 1 if os.environ.get("TESTS_LONG") else 12
 """Every how manieth place is tried; the rest, shifted, belongs to the long run."""
 
 
@@ -75,6 +75,20 @@ def doomed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestWorld
         yield world, murders
     finally:
         world.down(wipe=True)
+
+
+@pytest.fixture(scope="module")
+def places(doomed: tuple[TestWorld, Murders]) -> list[tuple[str, str, str]]:
+    """Live one life undisturbed and give every (act, service, point) of it, each once."""
+    world, murders = doomed
+    life = Life(world, Tenant(world.facts.api_url), subnet_ids(world))
+    passed = []
+    for act in ACTS:
+        murders.forget()
+        getattr(life, act)()
+        seen = dict.fromkeys((service, point) for service, point, _ in murders.passed())
+        passed += [(act, service, point) for service, point in seen]
+    return passed
 
 
 def subnet_ids(world: TestWorld) -> dict[str, str]:
@@ -139,10 +153,11 @@ class Traffic:
 ACTS = ("create", "update", "delete")
 
 
-def test_work_finishes_wherever_a_service_is_killed(doomed: tuple[TestWorld, Murders]) -> None:
+def test_work_finishes_wherever_a_service_is_killed(
+    doomed: tuple[TestWorld, Murders], places: list[tuple[str, str, str]]
+) -> None:
     world, murders = doomed
     tenant, subnets = Tenant(world.facts.api_url), subnet_ids(world)
-    places = _places(world, murders, tenant, subnets)
     assert len(places) > 40, places
     died = 0
     for number, (act, service, point) in enumerate(places):
@@ -162,14 +177,15 @@ def test_work_finishes_wherever_a_service_is_killed(doomed: tuple[TestWorld, Mur
 
 
 @pytest.mark.parametrize("victim", ["nats-server", "agent"])
-def test_work_finishes_wherever_the_bus_or_the_agent_is_killed(doomed: tuple[TestWorld, Murders], victim: str) -> None:
+def test_work_finishes_wherever_the_bus_or_the_agent_is_killed(
+    doomed: tuple[TestWorld, Murders], places: list[tuple[str, str, str]], victim: str
+) -> None:
     world, murders = doomed
     tenant, subnets = Tenant(world.facts.api_url), subnet_ids(world)
-    known = _places(world, murders, tenant, subnets)
     touches = ("append.", "order.") if victim == "nats-server" else ("agent.",)
-    places = [place for place in known if place[2].startswith(touches) and (victim != "agent" or place[0] == "update")]
-    assert places
-    for number, (act, service, point) in enumerate(places):
+    touched = [each for each in places if each[2].startswith(touches) and (victim != "agent" or each[0] == "update")]
+    assert touched
+    for number, (act, service, point) in enumerate(touched):
         if number % QUICK_EVERY:
             continue
         life = Life(world, tenant, subnets)
@@ -187,18 +203,6 @@ def _pid(world: TestWorld, victim: str) -> int:
     (amphora_id,) = world.amphorae()
     commands = commands_in(f"amphora-{amphora_id}")
     return next(pid for pid, command in commands.items() if "-m actium_amphora_agent" in command)
-
-
-def _places(world: TestWorld, murders: Murders, tenant: Tenant, subnets: dict[str, str]) -> list[tuple[str, str, str]]:
-    """Live one life undisturbed and give every (act, service, point) of it, each once."""
-    life = Life(world, tenant, subnets)
-    places = []
-    for act in ACTS:
-        murders.forget()
-        getattr(life, act)()
-        seen = dict.fromkeys((service, point) for service, point, _ in murders.passed())
-        places += [(act, service, point) for service, point in seen]
-    return places
 
 
 def _check_story(world: TestWorld, lb_id: str, what: str) -> None:

@@ -3,12 +3,13 @@
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from uuid import uuid4
 
 import httpx
 
+import stock_client
+from actium_embedded import environment
 from actium_embedded import world as worlds
 
 BIN = Path(sys.executable).parent
@@ -82,20 +85,22 @@ class TestWorld:
     def kill(self, process: str) -> None:
         os.kill(self.pid(process), signal.SIGKILL)
 
-    def openstack(self, *words: str, timeout_s: float = 120.0) -> Any:
+    def openstack(self, *words: str) -> Any:
         """Run the stock client and give what it prints, decoded where that is JSON."""
-        lines = self.actium("env")
-        wanted = " ".join(f"'{word}'" for word in words)
-        done = subprocess.run(
-            ["bash", "-c", f"{lines}\nexec openstack {wanted}"],
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise AssertionError(f"openstack {' '.join(words)}: {done.stdout}{done.stderr}")
-        return json.loads(done.stdout) if "-f" in words else done.stdout
+        done = stock_client.openstack(environment.for_client(self.facts), *words)
+        return _printed(words, done.code, done.out, done.err)
+
+    def openstack_in_a_shell(self, *words: str) -> Any:
+        """Do the same as a person does: in a shell that was told of this world by `./actium env`."""
+        line = f"{self.actium('env')}\nexec openstack {shlex.join(words)}"
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=120, check=False)
+        return _printed(words, done.returncode, done.stdout, done.stderr)
+
+
+def _printed(words: Sequence[str], code: int, out: str, err: str) -> Any:
+    if code != 0:
+        raise AssertionError(f"openstack {shlex.join(words)}: {out}{err}")
+    return json.loads(out) if "-f" in words else out
 
 
 @dataclass

@@ -3,17 +3,17 @@
 import json
 import os
 import stat
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import stock_client
 from actium_embedded import service_user
 from real_keystone import server
 from real_keystone.server import Keystone
-from system.first_light.worlds import BIN, TestWorld, a_name, free_port
+from system.first_light.worlds import TestWorld, a_name, free_port
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -41,17 +41,10 @@ def world(tmp_path: Path, keystone: Keystone) -> Iterator[TestWorld]:
 
 def openstack(keystone: Keystone, *words: str) -> Any:
     """Run the stock client as a tenant, whose shell knows of Keystone only."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
-    done = subprocess.run(
-        [str(BIN / "openstack"), *words, "-f", "json"],
-        env=inherited | {"NO_PROXY": "127.0.0.1"} | keystone.variables("mia", "one"),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout or "null")
+    environment = {"NO_PROXY": "127.0.0.1"} | keystone.variables("mia", "one")
+    done = stock_client.openstack(environment, *words, "-f", "json")
+    assert done.code == 0, done.err
+    return json.loads(done.out or "null")
 
 
 def test_a_world_with_keystone(world: TestWorld, keystone: Keystone) -> None:

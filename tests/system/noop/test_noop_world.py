@@ -74,7 +74,7 @@ def test_the_stock_client_creates_and_deletes_on_a_subnet_that_nobody_made(world
 
 
 def test_a_subnet_can_be_found_by_name(world: TestWorld) -> None:
-    made = world.openstack("loadbalancer", "create", "--vip-subnet-id", "public", "-f", "json")
+    made = world.openstack_in_a_shell("loadbalancer", "create", "--vip-subnet-id", "public", "-f", "json")
     world.openstack("loadbalancer", "delete", made["id"], "--wait")
 
 
