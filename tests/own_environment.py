@@ -1,4 +1,8 @@
-"""Environments of their own for software that tests are run against: installed once per checkout, from a lock file."""
+"""
+Environments of their own for software that tests are run against: installed once per checkout, from a lock file.
+
+Run as a program it installs them all; a test that finds its own missing does so itself.
+"""
 
 import fcntl
 import os
@@ -10,7 +14,8 @@ from hashlib import sha256
 from pathlib import Path
 
 INSTALL_TIMEOUT_S = 300
-CHECKOUT = Path(__file__).parents[1]
+TESTS = Path(__file__).parent
+CHECKOUT = TESTS.parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +56,14 @@ def _run(*command: str) -> None:
         command, env=inherited, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False
     )
     assert done.returncode == 0, f"{command}: {done.stderr}"
+
+
+KEYSTONE = Environment("keystone", TESTS / "real_keystone" / "requirements.lock")
+BARBICAN = Environment("barbican", TESTS / "real_barbican" / "requirements.lock")
+SWIFT = Environment("swift", TESTS / "real_swift" / "requirements.lock")
+OCTAVIA = Environment("octavia", TESTS / "differential" / "requirements.lock")
+
+if __name__ == "__main__":
+    for environment in (KEYSTONE, BARBICAN, SWIFT, OCTAVIA):
+        environment.install()
+        print(f"{environment.name}: as its lock file says")

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from actium_shared.testing.nats_server import free_port
-from own_environment import Environment
+from own_environment import OCTAVIA
 
 HERE = Path(__file__).parent
 STARTS_WITHIN_S = 90.0
@@ -56,14 +56,15 @@ class Upstream:
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
     """Run it and give its address."""
-    environment = Environment("octavia", HERE / "requirements.lock")
-    environment.install()
+    OCTAVIA.install()
     port = free_port()
     configuration = folder / "upstream.conf"
     configuration.write_text(CONFIGURATION.format(folder=folder))
-    words = (str(environment.python), "-W", "ignore", str(HERE / "serve.py"), "--config-file", str(configuration))
+    words = (str(OCTAVIA.python), "-W", "ignore", str(HERE / "serve.py"), "--config-file", str(configuration))
     with (folder / "upstream.stderr").open("wb") as errors:
-        process = subprocess.Popen((*words, str(port)), env=_clean(), stdout=subprocess.DEVNULL, stderr=errors)
+        process = subprocess.Popen(
+            (*words, str(port)), env=clean_environment(), stdout=subprocess.DEVNULL, stderr=errors
+        )
     url = f"http://127.0.0.1:{port}"
     try:
         _await(url, process, folder)
@@ -73,7 +74,8 @@ def serving(folder: Path) -> Iterator[str]:
         process.wait(10)
 
 
-def _clean() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
+    """Give ours less what means something to programs of OpenStack, of ours, or to Python."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("OS_", "ACTIUM_", "PYTHON"))}
 
 

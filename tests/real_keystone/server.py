@@ -18,10 +18,9 @@ from typing import Any
 import httpx
 
 from actium_shared.testing.nats_server import free_port
-from own_environment import Environment
+from own_environment import KEYSTONE
 
 HERE = Path(__file__).parent
-ENVIRONMENT = Environment("keystone", HERE / "requirements.lock")
 COMMAND_TIMEOUT_S = 120
 ANSWERS_WITHIN_S = 60
 ADMIN_PASSWORD = "not-a-secret"
@@ -130,19 +129,19 @@ def password_of(user: str) -> str:
 @contextmanager
 def running(folder: Path) -> Iterator[Keystone]:
     """Run one, with the administrator `admin` of the project `admin`."""
-    ENVIRONMENT.install()
+    KEYSTONE.install()
     port = free_port()
     url = f"http://127.0.0.1:{port}/v3"
     configuration = folder / "keystone.conf"
     configuration.write_text(CONFIGURATION.format(folder=folder))
     for keys in ("fernet", "credential"):
         _make_keys(folder / keys)
-    manage = (str(ENVIRONMENT.folder / "bin" / "keystone-manage"), "--config-file", str(configuration))
+    manage = (str(KEYSTONE.folder / "bin" / "keystone-manage"), "--config-file", str(configuration))
     _run(*manage, "db_sync")
     bootstrap = ("--bootstrap-password", ADMIN_PASSWORD, "--bootstrap-region-id", "RegionOne")
     _run(*manage, "bootstrap", *bootstrap, "--bootstrap-public-url", url)
     process = subprocess.Popen(
-        [str(ENVIRONMENT.python), str(HERE / "serve.py"), str(port)],
+        [str(KEYSTONE.python), str(HERE / "serve.py"), str(port)],
         env=_environment() | {"OS_KEYSTONE_CONFIG_DIR": str(folder), "OS_KEYSTONE_CONFIG_FILES": "keystone.conf"},
         stdout=subprocess.DEVNULL,
         stderr=(folder / "keystone.stderr").open("wb"),

@@ -2,6 +2,7 @@
 `test`: all that CI runs, stage after stage; a stage that fails does not keep the next from running.
 
 The system tests mostly wait, for checks to fail and processes to come back: they run beside the other stages.
+What they are run against is installed before: a world's networks may hide a package index that stands in their range.
 """
 
 import os
@@ -22,6 +23,7 @@ from actium_embedded.world import CHECKOUT
 CODE = ("shared", "services", "deploy", "tests")
 TESTS = ("unit", "contract", "fuzz", "integration", "differential", "replay", "system")
 WAITING = ("system",)
+FIRST = ("peers",)
 ALONE = ("bench",)
 """Figures are taken when nothing else runs."""
 
@@ -53,6 +55,7 @@ def stages(pytest_words: Sequence[str]) -> list[Stage]:
     """Cheap ones first."""
     code = [name for name in CODE if (CHECKOUT / name).is_dir()]
     return [
+        Stage(name="peers", command=(str(BIN / "python"), "tests/own_environment.py")),
         Stage(name="lint", command=(_tool("ruff"), "check", *code, "actium")),
         Stage(name="format", command=(_tool("ruff"), "format", "--check", *code, "actium")),
         Stage(name="types", command=(_tool("mypy"), *_typed_folders(), "actium")),
@@ -120,9 +123,10 @@ def run_all(pytest_words: Sequence[str], *, long: bool) -> bool:
     """Run every stage and say how each went; whether all passed."""
     began_at = time.monotonic()
     known = stages(pytest_words)
+    outcomes = [run(stage, long=long) for stage in known if stage.name in FIRST]
     with ThreadPoolExecutor() as threads:
         waiting = [_begin(stage, threads, long=long) for stage in known if stage.beside]
-        outcomes = [run(stage, long=long) for stage in known if not stage.beside and stage.name not in ALONE]
+        outcomes += [run(stage, long=long) for stage in known if not stage.beside and stage.name not in FIRST + ALONE]
         outcomes += [beside.shown() for beside in waiting]
     outcomes += [run(stage, long=long) for stage in known if stage.name in ALONE]
     return _summary(outcomes, took_s=time.monotonic() - began_at)
