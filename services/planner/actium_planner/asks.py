@@ -8,6 +8,7 @@ from typing import TypedDict
 
 from msgspec.structs import replace
 
+from actium_planner.child_ids import ChildIds
 from actium_planner.decide_and_append import Shell
 from actium_planner.deciders import appliance, catalogue, load_balancer, project
 from actium_planner.deciders.appliance import ApplianceState, Context
@@ -30,6 +31,7 @@ from actium_shared.commands.planner import (
     Propose,
     RolloutCommand,
 )
+from actium_shared.envelope import CALLERS_ID
 from actium_shared.errors import PermanentError
 from actium_shared.events.catalogue import CATALOGUE_ID
 from actium_shared.events.load_balancer import LoadBalancerEvent
@@ -71,6 +73,7 @@ class Asks:
         self._states, self._shell, self._site = states, shell, site
         self._facts, self._placing, self._pools, self._rollouts = facts, placing, pools, rollouts
         self._context = context
+        self._child_ids = ChildIds(states.load_balancers)
         self._choosing: list[LoadBalancer] = []
 
     async def decide(self, question: Question) -> Position | Rejected:
@@ -150,11 +153,20 @@ class Asks:
         )
 
     async def _load_balancer(self, command: LoadBalancerCommand, question: Question) -> Position | Rejected:
+        if not question.envelope.id.startswith(CALLERS_ID):
+            return await self._decided(command, question)
+        with self._child_ids.claimed(command) as refusal:
+            return await self._decided(command, question, refusal)
+
+    async def _decided(
+        self, command: LoadBalancerCommand, question: Question, refusal: Rejected | None = None
+    ) -> Position | Rejected:
+        """Decide, or give the refusal: to a command that was not accepted before."""
         async with self._placing.turn(command, self._states.load_balancers.state(command.load_balancer_id)):
             return await self._shell.decide(
                 self._states.load_balancers,
                 command.load_balancer_id,
-                lambda state, now: self._decide(command, state, now),
+                lambda state, now: refusal or self._decide(command, state, now),
                 reads=lambda state: self._reads(command, state),
                 **_asked(question),
             )
@@ -177,7 +189,10 @@ class Asks:
         if not isinstance(command, CreateLoadBalancer):
             return command
         balancer = catalogue.furnish(
-            command.load_balancer, self._states.catalogue.state, providers=self._site.providers
+            command.load_balancer,
+            self._states.catalogue.state,
+            providers=self._site.providers,
+            is_routed=self._facts.is_routed(command.load_balancer.vip.network_id),
         )
         return balancer if isinstance(balancer, Rejected) else replace(command, load_balancer=balancer)
 

@@ -21,6 +21,8 @@ class Fleet:
         self._carried: dict[ApplianceId, tuple[LoadBalancerId, ...]] = {}
         self._appliance_of: dict[AmphoraId, ApplianceId] = {}
         self._amphorae: dict[ApplianceId, Collection[AmphoraId]] = {}
+        self.refusing: set[ApplianceId] = set()
+        """The appliances that carry a load balancer whose newest wish was refused."""
 
     def load_balancer_changed(self, load_balancer_id: LoadBalancerId, state: LoadBalancerState) -> None:
         """Count it to its project as long as our amphorae carry it, or shall."""
@@ -48,6 +50,10 @@ class Fleet:
             if amphora_id not in state.amphorae:
                 self._appliance_of.pop(amphora_id, None)
         self._appliance_of |= dict.fromkeys(state.amphorae, appliance_id)
+        if state.refusals:
+            self.refusing.add(appliance_id)
+        else:
+            self.refusing.discard(appliance_id)
         if state.load_balancers:
             self._carried[appliance_id] = state.load_balancers
         if state.amphorae:

@@ -52,6 +52,7 @@ from actium_shared.events.network import (
     VipReleased,
     VipReserved,
 )
+from actium_shared.events.secret import SecretStored
 from actium_shared.events.spares import HandedOutSpareLost, SpareDenied, SpareHandedOut
 from actium_shared.ids import ApplianceId, LoadBalancerId, RolloutId, SparesId
 from actium_shared.message import Accepted, ClockCause, Event, Rejected, Reply
@@ -79,6 +80,7 @@ READS = (
     PortsSettled,
     RoutesFailed,
     RoutesSettled,
+    SecretStored,
     VipReleased,
     VipReserved,
 )
@@ -354,11 +356,16 @@ class Planner:
     def _concerned(self, events: Sequence[Event]) -> set[ApplianceId]:
         """Give the appliances, or pools, that foreign events tell something: whoever has the amphora now."""
         routed = {event.appliance_id for event in events if isinstance(event, RoutesSettled | RoutesFailed)}
-        return routed | {
-            self._states.fleet.appliance_of(event.amphora_id) or event.appliance_id
-            for event in events
-            if isinstance(event, AmphoraEvent | AmphoraLost | AmphoraRoleChanged | PortFailed | PortsSettled)
-        }
+        wanting = self._states.fleet.refusing if any(isinstance(event, SecretStored) for event in events) else set()
+        return (
+            routed
+            | wanting
+            | {
+                self._states.fleet.appliance_of(event.amphora_id) or event.appliance_id
+                for event in events
+                if isinstance(event, AmphoraEvent | AmphoraLost | AmphoraRoleChanged | PortFailed | PortsSettled)
+            }
+        )
 
 
 def _named(events: Sequence[Event]) -> set[LoadBalancerId]:

@@ -46,6 +46,7 @@ async def main(settings: PlannerSettings) -> None:
             retry_s=settings.retry_s,
             yield_s=settings.yield_s,
             split_s=settings.split_s,
+            drain_s=settings.drain_s,
             image_tag=settings.image_tag,
             topology=settings.topology(),
             advert_interval_ms=settings.vrrp_advertisement_interval_ms,

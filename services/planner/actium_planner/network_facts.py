@@ -19,6 +19,7 @@ class NetworkFacts:
         self._store = store
         self._position = 0
         self._subnets: dict[NetworkId, dict[SubnetId, str]] = {}
+        self._routed: dict[NetworkId, bool | None] = {}
         self._reserved: dict[LoadBalancerId, VipReserved] = {}
         self.cidrs: dict[SubnetId, str] = {}
 
@@ -36,6 +37,10 @@ class NetworkFacts:
     def reads(self) -> Mapping[str, int]:
         """Give how far the network service's stream is contained."""
         return {STREAM: self._position} if self._position else {}
+
+    def is_routed(self, network_id: NetworkId) -> bool | None:
+        """Say whether a router is on a network, None where that is not known."""
+        return self._routed.get(network_id)
 
     def reservation(self, lb_id: LoadBalancerId) -> VipReserved | None:
         """Give the addresses that are reserved for a load balancer, as far as the feed has told."""
@@ -67,6 +72,7 @@ class NetworkFacts:
                 self._forget(network.id)
                 self._subnets[network.id] = {subnet.id: subnet.cidr for subnet in network.subnets}
                 self.cidrs |= self._subnets[network.id]
+                self._routed[network.id] = network.routed
             case NetworkVanished(network_id=network_id):
                 self._forget(network_id)
             case VipReserved(load_balancer_id=lb_id):
@@ -77,5 +83,6 @@ class NetworkFacts:
                 return
 
     def _forget(self, network_id: NetworkId) -> None:
+        self._routed.pop(network_id, None)
         for subnet_id in self._subnets.pop(network_id, {}):
             self.cidrs.pop(subnet_id, None)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -53,8 +53,7 @@ class Planning:
         Raises:
             RetryableError: an order may not have been sent; the plan can be carried out again.
         """
-        for order in plan.orders:
-            await self._send(order)
+        await self._send_all(plan.orders)
         due = plan.wake_at
         if plan.orders:
             again = self._clock.now() + timedelta(seconds=RESEND_S)
@@ -111,6 +110,16 @@ class Planning:
                 await self._changed.wait()
         except TimeoutError:
             return
+
+    async def _send_all(self, orders: Sequence[Order]) -> None:
+        """Send orders in this sequence, all of them before the first is acknowledged."""
+        if len(orders) <= 1:
+            for order in orders:
+                await self._send(order)
+            return
+        for outcome in await asyncio.gather(*map(self._send, orders), return_exceptions=True):
+            if outcome is not None:
+                raise outcome
 
     async def _send(self, order: Order) -> None:
         sent_at = self._sent.get(order.order_id)

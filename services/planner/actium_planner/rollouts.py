@@ -10,7 +10,7 @@ from actium_planner.deciders import appliance, rollout, spares
 from actium_planner.deciders.appliance import AmphoraState, ApplianceState, Limits
 from actium_planner.deciders.appliance.roles import is_master
 from actium_planner.deciders.appliance.rounds import BOOT_ATTEMPTS
-from actium_planner.deciders.rollout import Context, Refusals, Running, UnderWay
+from actium_planner.deciders.rollout import Context, Refusals, RolloutState, Running, UnderWay
 from actium_planner.deciders.spares import SparesState, SpareState
 from actium_planner.planning import Planning
 from actium_planner.plans import rollout as plans
@@ -39,6 +39,7 @@ class Rollouts:
         # Booted, again and again; configured; the addresses handed over; and before that all that is with its partner.
         self._replace_s = BOOT_ATTEMPTS * limits.boot_s + 3 * limits.bundle_s + limits.yield_s
         self._starting = asyncio.Lock()
+        self._untold: dict[ApplianceId, str] = {}
 
     async def decide(
         self, command: RolloutCommand, *, cause: CommandCause, deadline: float, causation_id: str
@@ -61,11 +62,16 @@ class Rollouts:
 
     async def fleet_changed(self, appliance_id: ApplianceId, recorded: Recorded) -> None:
         """Have the rollouts that replace something there see what became of it."""
+        concerned = [
+            rollout_id
+            for rollout_id, state in self._states.active_rollouts.items()
+            if any(one.appliance_id == appliance_id for one in state.under_way.values())
+        ]
         reason = _refusal(recorded.commit.events)
-        refusals = {} if reason is None else {appliance_id: reason}
-        for rollout_id, state in list(self._states.active_rollouts.items()):
-            if any(one.appliance_id == appliance_id for one in state.under_way.values()):
-                await self._advance(rollout_id, because(recorded), refusals=refusals, causation_id=recorded.envelope.id)
+        if reason is not None and concerned:
+            self._untold[appliance_id] = reason
+        for rollout_id in concerned:
+            await self._advance(rollout_id, because(recorded), causation_id=recorded.envelope.id)
 
     async def lapse(self, rollout_id: RolloutId) -> None:
         """Have a rollout go on whose time has come."""
@@ -76,32 +82,42 @@ class Rollouts:
         for rollout_id in list(self._states.active_rollouts):
             await one(rollout_id, self.lapse(rollout_id))
 
-    async def _advance(
-        self, rollout_id: RolloutId, cause: Cause, *, refusals: Refusals | None = None, causation_id: str | None = None
-    ) -> None:
+    async def _advance(self, rollout_id: RolloutId, cause: Cause, *, causation_id: str | None = None) -> None:
+        told: set[ApplianceId] = set()
+
+        def decision(state: RolloutState, now: datetime) -> Sequence[Event]:
+            context = self._context(rollout_id, now, self._untold)
+            told.update(one.appliance_id for one in state.under_way.values() if context.is_current)
+            return rollout.advance(state, context)
+
         await self._shell.decide(
             self._states.rollouts,
             rollout_id,
-            lambda state, now: rollout.advance(state, self._context(rollout_id, now, refusals)),
+            decision,
             cause=cause,
             reads=lambda _state: self._reads(),
             causation_id=causation_id,
         )
+        for appliance_id in told:
+            self._untold.pop(appliance_id, None)
         state, now = self._states.rollouts.state(rollout_id), self._shell.clock.now()
         await self._planning.carry_out((ROLLOUT, rollout_id), plans.plan(state, now))
 
     # -- what decisions look at
 
     def _context(self, rollout_id: RolloutId, now: datetime, refusals: Refusals | None = None) -> Context:
+        own = self._states.rollouts.state(rollout_id)
         others = {other: state for other, state in self._states.active_rollouts.items() if other != rollout_id}
         return Context(
             now=now,
+            is_current=self._states.rollouts.get(rollout_id).sequence <= self._states.contained.position,
             replace_s=self._replace_s,
             running=self._running,
             is_replaced=self._is_replaced,
             refusals=refusals or {},
             busy={amphora_id for state in others.values() for amphora_id in state.under_way},
             others={other: state.selection for other, state in others.items()},
+            older=frozenset(other for other, state in others.items() if _is_older(other, state, than=own)),
         )
 
     def _reads(self) -> Mapping[str, int]:
@@ -161,6 +177,10 @@ class Rollouts:
             return False
         settled = [each for each in state.staying() if each.settled]
         return state.retired or (len(settled) >= len(state.roles) and state.served)
+
+
+def _is_older(rollout_id: RolloutId, state: RolloutState, *, than: RolloutState) -> bool:
+    return (str(state.started_at), rollout_id) < (str(than.started_at), str(than.id)) if than.id else True
 
 
 def named(events: Sequence[Event]) -> set[ApplianceId]:

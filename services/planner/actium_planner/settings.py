@@ -13,7 +13,8 @@ class PlannerSettings(ProviderSettings):
     `boot_s`, `bundle_s`: how long a boot and the application of a bundle may take; `retry_s`: pause after giving up.
 
     `loadbalancer_topology`, `vrrp_advertisement_interval_ms`: what holds where a flavor says nothing. `yield_s`: how long a
-    master may take to let its partner take over; `split_s`: how long two may both say that they are master.
+    master may take to let its partner take over; `split_s`: how long two may both say that they are master; `drain_s`: how
+    long a port stays plugged after the last member of its subnet is gone, as requests to it may be under way.
 
     `spare_pool_size`: how many spares wait for load balancers without a flavor; a flavor says it for its own.
 
@@ -28,6 +29,7 @@ class PlannerSettings(ProviderSettings):
     vrrp_advertisement_interval_ms: int = 100
     yield_s: float = 10.0
     split_s: float = 3.0
+    drain_s: float = 30.0
     spare_pool_size: int = 0
     strict_immutability: bool = False
 

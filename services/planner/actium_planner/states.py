@@ -65,6 +65,31 @@ class Held(Generic[S]):
         return self.followed.get(position.stream, 0) >= position.sequence
 
 
+class Contained:
+    """How far a log is known without a gap: what this process appends may stand behind what others did, and it has not read."""
+
+    def __init__(self) -> None:
+        self.position = 0
+        self._ahead: set[int] = set()
+
+    def add(self, sequence: int) -> None:
+        """Note that this commit is known."""
+        self._ahead.add(sequence)
+        self._close_up()
+
+    def reach(self, sequence: int) -> None:
+        """Note that all are known up to here."""
+        if sequence > self.position:
+            self.position = sequence
+            self._ahead = {each for each in self._ahead if each > sequence}
+        self._close_up()
+
+    def _close_up(self) -> None:
+        while self.position + 1 in self._ahead:
+            self.position += 1
+            self._ahead.discard(self.position)
+
+
 class Aggregates(Generic[S]):
     """All aggregates of one kind; `changed` is told each new state. `newest` is the last commit that any contains."""
 
@@ -75,10 +100,12 @@ class Aggregates(Generic[S]):
         fold: Callable[[S, Any], S],
         *,
         changed: Callable[[str, S], None] | None = None,
+        contained: Contained | None = None,
     ) -> None:
         self.kind = kind
         self.newest = 0
         self._empty, self._fold, self._changed = empty, fold, changed
+        self._contained = contained or Contained()
         self._held: dict[str, Held[S]] = {}
 
     def get(self, aggregate_id: str) -> Held[S]:
@@ -119,6 +146,7 @@ class Aggregates(Generic[S]):
         held = self.get(aggregate_id)
         if position.sequence <= held.sequence:
             return
+        self._contained.add(position.sequence)
         held.state = self._fold(held.state, commit.events)
         held.sequence = position.sequence
         self.newest = max(self.newest, position.sequence)
@@ -134,22 +162,37 @@ class Aggregates(Generic[S]):
 
 
 class States:
-    """Every aggregate that the planner decides on. `position` is how far the planner's own log is contained."""
+    """
+    Every aggregate that the planner decides on. `position` is how far the planner's own log was read.
+
+    `contained` counts what this process has appended, too.
+    """
 
     def __init__(self) -> None:
+        self.contained = Contained()
         self.usage = Usage()
         self.fleet = Fleet()
         self.load_balancers = Aggregates(
-            "loadbalancer", load_balancer.LoadBalancerState(), load_balancer.fold, changed=self._load_balancer_changed
+            "loadbalancer",
+            load_balancer.LoadBalancerState(),
+            load_balancer.fold,
+            changed=self._load_balancer_changed,
+            contained=self.contained,
         )
         self.appliances = Aggregates(
-            "appliance", appliance.ApplianceState(), appliance.fold, changed=self._appliance_changed
+            "appliance",
+            appliance.ApplianceState(),
+            appliance.fold,
+            changed=self._appliance_changed,
+            contained=self.contained,
         )
-        self.spares = Aggregates("spares", spares.SparesState(), spares.fold)
-        self.projects = Aggregates("project", project.ProjectState(), project.fold)
-        self.catalogues = Aggregates("catalogue", catalogue.CatalogueState(), catalogue.fold)
+        self.spares = Aggregates("spares", spares.SparesState(), spares.fold, contained=self.contained)
+        self.projects = Aggregates("project", project.ProjectState(), project.fold, contained=self.contained)
+        self.catalogues = Aggregates("catalogue", catalogue.CatalogueState(), catalogue.fold, contained=self.contained)
         self.active_rollouts: dict[RolloutId, rollout.RolloutState] = {}
-        self.rollouts = Aggregates("rollout", rollout.RolloutState(), rollout.fold, changed=self._rollout_changed)
+        self.rollouts = Aggregates(
+            "rollout", rollout.RolloutState(), rollout.fold, changed=self._rollout_changed, contained=self.contained
+        )
         self.position = 0
         self._by_kind: dict[str, Aggregates[Any]] = {
             each.kind: each
@@ -192,3 +235,4 @@ class States:
         if aggregates is not None:
             aggregates.absorb(recorded.aggregate_id, recorded.commit, recorded.position)
         self.position = max(self.position, recorded.position.sequence)
+        self.contained.reach(self.position)

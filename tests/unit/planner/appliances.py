@@ -34,7 +34,10 @@ PAIR = {"flavor": {"loadbalancer_topology": "ACTIVE_STANDBY"}}
 
 @dataclass
 class Around:
-    """`refuses`: amphorae that take no configuration; `silent`: those that do nothing at all any more."""
+    """
+    `refuses`: amphorae that take no configuration; `bad`: wishes that none takes; `silent`: those that do nothing any more;
+    `learns`: newcomers to a pair begin by learning from their partner.
+    """
 
     wish: LoadBalancerState
     now: datetime = NOW
@@ -42,8 +45,10 @@ class Around:
     told: list[ApplianceEvent] = field(default_factory=list)
     boots: bool = True
     refuses: set[AmphoraId] = field(default_factory=set)
+    bad: set[int] = field(default_factory=set)
     silent: set[AmphoraId] = field(default_factory=set)
     fences: bool = True
+    learns: bool = False
     hosts: dict[AmphoraId, str] = field(default_factory=dict)
     runs: dict[AmphoraId, ConfigureAmphora] = field(default_factory=dict)
     over: set[AmphoraId] = field(default_factory=set)
@@ -182,13 +187,17 @@ class Around:
         self.done.add(order.order_id)
         if order.amphora_id in self.over:
             return
-        if order.amphora_id in self.refuses:
+        bad = any(wish.generation in self.bad for wish in order.load_balancers)
+        if order.amphora_id in self.refuses or bad:
             self.tell(refused(order.amphora_id, order.bundle))
             return
         self.runs[order.amphora_id] = order
         holding = [one for one, runs in self.runs.items() if runs.holds_vips and not self.state.is_pair]
         assert len(holding) <= 1, holding
         self.tell(configured(order))
+        amphora = self.state.amphorae.get(order.amphora_id)
+        if self.state.is_pair and amphora is not None and amphora.first > 1 and not amphora.word:
+            self.says(amphora.id, "LEARNING" if self.learns else "BACKUP")
 
     def answer(self, search: SpareSought) -> None:
         """Have the pool hand out what it has, or nothing."""

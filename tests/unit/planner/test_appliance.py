@@ -4,12 +4,13 @@ import builders as a
 from actium_planner.deciders.appliance import Outcome, Stage
 from actium_shared.commands import planner as commands
 from actium_shared.commands.compute import BootAmphora, ConfigureAmphora, DeleteAmphora, FenceAmphora
+from actium_shared.commands.network import SettlePorts
 from actium_shared.events import amphora as amphorae
 from actium_shared.events import appliance as events
 from actium_shared.events import network
 from actium_shared.ids import AmphoraId
 from actium_shared.message import Reason, Rejected
-from unit.planner.appliances import APPLIANCE, HOSTS, PAIR, Around, at_work, booted, born, ids, lost
+from unit.planner.appliances import APPLIANCE, HOSTS, LIMITS, PAIR, Around, at_work, booted, born, ids, lost
 
 RENAME = commands.UpdateLoadBalancer(load_balancer_id=a.LB, changes=commands.LoadBalancerChanges(admin_state_up=False))
 FAIL_OVER = commands.FailOverLoadBalancer(load_balancer_id=a.LB)
@@ -240,10 +241,12 @@ def test_a_pair_is_active_when_both_serve_and_each_names_the_other() -> None:
 
 def test_what_the_flavor_says_of_adverts_driver_and_machines_stands_in_the_orders() -> None:
     flavor = {**PAIR["flavor"], "vrrp_advertisement_interval_ms": 300, "amphora_driver": "x", "compute_flavor": "m1"}
-    at = born(flavor=flavor, availability_zone_data={"compute_zone": "z1"})
+    at = born(flavor=flavor, availability_zone_data={"compute_zone": "z1", "management_network": "net-1"})
     boot = next(order for order in at.plan().orders if isinstance(order, BootAmphora))
     configure = next(order for order in at.plan().orders if isinstance(order, ConfigureAmphora))
     assert (boot.driver, boot.compute_flavor, boot.compute_zone) == ("x", "m1", "z1")
+    ports = next(order for order in at.plan().orders if isinstance(order, SettlePorts)).ports
+    assert [port.network_id for port in ports] == ["net-1", None]
     assert (configure.driver, configure.advert_interval_ms) == ("x", 300)
 
 
@@ -281,6 +284,16 @@ def test_a_newcomer_to_a_pair_is_configured_only_when_its_partner_knows_of_it() 
     at.silent.clear()
     at.settle()
     assert newcomer.id in at.runs
+
+
+def test_a_newcomer_to_a_pair_ranks_behind_all_who_were_there_before_whatever_its_role() -> None:
+    at = at_work(**PAIR)
+    master, backup = at.member("MASTER"), at.member("BACKUP")
+    assert (at.runs[master.id].rank, at.runs[backup.id].rank) == (0, 1)
+    at.lose(master.id)
+    at.settle()
+    newcomer = at.member("MASTER")
+    assert (at.runs[backup.id].rank, at.runs[newcomer.id].rank) == (0, 1)
 
 
 def test_one_that_is_gone_is_named_until_it_is_fenced() -> None:
@@ -465,6 +478,30 @@ def test_a_pair_is_exchanged_standby_first_and_its_master_yields_before_it_goes(
     assert (at.wish.pending, at.wish.failed, at.wish.ended) == (False, 0, 2)
 
 
+def test_nobody_of_a_pair_goes_before_the_newcomer_has_learnt_who_is_on_which_member() -> None:
+    at = at_work(**PAIR)
+    old = ids(at.state.serving())
+    at.learns = True
+    at.ask(FAIL_OVER)
+    at.settle()
+    assert ids(at.state.leaving()) == old
+    (newcomer,) = at.state.staying()
+    assert newcomer.in_force == at.state.bundle.number
+    at.says(newcomer.id, "BACKUP")
+    at.settle()
+    assert len(ids(at.state.leaving())) == 1
+
+
+def test_what_a_newcomer_does_not_learn_in_time_it_goes_without() -> None:
+    at = at_work(**PAIR)
+    at.learns = True
+    at.ask(FAIL_OVER)
+    at.settle()
+    at.wait(LIMITS.boot_s + 1)
+    at.settle()
+    assert len(ids(at.state.leaving())) == 1
+
+
 def test_a_master_that_does_not_yield_in_time_goes_all_the_same() -> None:
     at = at_work(**PAIR)
     master = at.member("MASTER")
@@ -564,6 +601,37 @@ def test_one_that_is_removed_goes_at_once_and_is_replaced() -> None:
     assert at.wish.failed == 0
 
 
+def test_a_master_that_is_removed_yields_first_and_goes_when_its_partner_has_taken_over() -> None:
+    at = at_work(**PAIR)
+    master, backup = at.member("MASTER"), at.member("BACKUP")
+    at.operate(on(commands.RemoveAmphora, master.id))
+    assert at.ordered(FenceAmphora) == []
+    assert configuration(at, master.id).yields
+    at.work(configuration(at, master.id))
+    at.says(master.id, "BACKUP")
+    at.says(backup.id, "MASTER")
+    assert at.ordered(FenceAmphora) == [master.id]
+    at.settle()
+    assert master.id not in at.state.amphorae
+    assert len(at.runs) == 2
+    assert not at.wish.pending
+
+
+def test_a_master_that_is_removed_once_more_goes_at_once() -> None:
+    at = at_work(**PAIR)
+    master = at.member("MASTER")
+    for _ in range(2):
+        at.operate(on(commands.RemoveAmphora, master.id))
+    assert at.ordered(FenceAmphora) == [master.id]
+
+
+def test_a_standby_that_is_removed_goes_at_once() -> None:
+    at = at_work(**PAIR)
+    backup = at.member("BACKUP")
+    at.operate(on(commands.RemoveAmphora, backup.id))
+    assert at.ordered(FenceAmphora) == [backup.id]
+
+
 def test_one_that_is_failed_over_is_exchanged_and_its_load_balancer_stays_active() -> None:
     at = at_work(**PAIR)
     backup = at.member("BACKUP")
@@ -582,6 +650,18 @@ def test_a_configuration_is_sent_again_with_a_number_of_its_own() -> None:
     assert configuration(at, at.only().id).bundle == before + 1
     at.settle()
     assert (at.wish.pending, at.wish.failed) == (False, 0)
+
+
+def test_one_that_is_removed_before_it_has_come_has_nothing_to_yield() -> None:
+    at = at_work(**PAIR)
+    at.lose(at.member("MASTER").id)
+    coming = next(each for each in at.state.serving() if each.stage is Stage.APPOINTED)
+    at.operate(on(commands.RemoveAmphora, coming.id))
+    assert "amphora-yielding" not in at.types()
+    assert at.state.amphorae[coming.id].stage is Stage.DISMISSED
+    at.wait(100)
+    at.settle()
+    assert len(at.runs) == 2
 
 
 def test_an_appliance_without_load_balancers_deletes_without_fences() -> None:
@@ -621,7 +701,7 @@ def test_a_configuration_that_is_refused_for_a_while_is_not_given_up_and_stays_a
     at.settle()
     for _ in range(4):
         assert (at.wish.failed, at.wish.pending) == (2, False)
-        at.wait(31 if at.state.refusals == 1 else 500)
+        at.wait(31 if at.state.refusals[a.LB].count == 1 else 500)
         at.settle()
     at.refuses.clear()
     at.wait(1000)

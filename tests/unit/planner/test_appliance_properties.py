@@ -37,6 +37,7 @@ acts = st.lists(
                 "says-master",
                 "says-backup",
                 "wish",
+                "bad-wish",
                 "fail-over",
                 "fail-over-one",
                 "remove-one",
@@ -85,7 +86,7 @@ class Watched(Around):
     def _said_once(self, order: Order) -> None:
         """Nothing that is ordered under one number may ever differ, but for newer wishes: compute has only the number."""
         if isinstance(order, ConfigureAmphora):
-            said = (order.holds_vips, order.yields, order.role, order.peers, order.member_ports, order.vip_port_id)
+            said = (order.holds_vips, order.yields, order.rank, order.peers, order.member_ports, order.vip_port_id)
             assert self.said.setdefault(order.order_id, said) == said
 
 
@@ -100,6 +101,9 @@ def _act(at: Around, act: str, number: int) -> None:
         case "work-but-fences":
             at.settle(FenceAmphora)
         case "wish":
+            at.ask(_wish(at))
+        case "bad-wish":
+            at.bad.add(at.wish.next_generation)
             at.ask(_wish(at))
         case "fail-over":
             at.ask(commands.FailOverLoadBalancer(load_balancer_id=a.LB))
@@ -221,7 +225,26 @@ def _live(at: Around, script: Sequence[Act]) -> None:
     for act, number in script:
         _act(at, act, number)
     _heal(at)
+    _serves_what_is_good(at)
+    at.bad.clear()
+    _heal(at)
     _is_whole(at)
+
+
+def _serves_what_is_good(at: Around) -> None:
+    """Everybody who shall serves the newest wish that can be served; a bad one is an error, and nothing waits for it."""
+    at.settle()  # what is bad may just have been tried again
+    good = at.state.good.get(a.LB, 0)
+    assert not at.wish.pending
+    assert (at.wish.generation in at.bad) == bool(at.wish.failed)
+    assert good not in at.bad
+    assert good == at.wish.generation or at.wish.generation in at.bad
+    if good:
+        assert sorted(each.role for each in at.state.ordered()) == sorted(at.state.roles)
+        assert {at.runs[each.id].load_balancers[0].generation for each in at.state.ordered()} == {good}
+        applied = at.state.bundle.number if at.state.bundle.outcome is Outcome.APPLIED else at.state.applied
+        assert {each.in_force for each in at.state.ordered()} == {applied}
+        assert not at.state.exchanging
 
 
 @settings(max_examples=300, deadline=None)

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import builders as a
+from actium_planner.deciders.appliance import AmphoraState
 from actium_shared.commands import planner as commands
 from actium_shared.commands.compute import ConfigureAmphora
 from actium_shared.event_store import Recorded
@@ -128,18 +129,51 @@ async def test_deletion_while_nothing_has_booted_yet_ends_too() -> None:
     assert world.load_balancer(a.LB).deleted
 
 
-async def test_ports_follow_the_members_subnets() -> None:
+async def with_a_member_elsewhere() -> World:
     world = World()
     await world.ask(a.create_load_balancer())
     await world.ask(a.create_pool())
     await world.ask(a.create_member(subnet_id=a.TENANT))
     await world.settle()
+    assert the_amphora(world).plugged == {a.TENANT}
+    return world
+
+
+def the_amphora(world: World) -> AmphoraState:
     (amphora,) = world.appliance(a.LB).amphorae.values()
-    assert amphora.plugged == {a.TENANT}
+    return amphora
+
+
+async def test_ports_go_when_requests_to_the_last_member_of_their_subnet_have_had_time_to_end() -> None:
+    world = await with_a_member_elsewhere()
     await world.ask(commands.DeleteMember(load_balancer_id=a.LB, pool_id=a.POOL, member_id=a.MEMBER))
     await world.settle()
-    (amphora,) = world.appliance(a.LB).amphorae.values()
-    assert (amphora.ports, amphora.trimming) == (frozenset(), False)
+    assert not world.load_balancer(a.LB).pending
+    before = await story(world)
+    (configured,) = world.configured.values()
+    assert configured.member_ports.keys() == {a.TENANT}
+    assert not configured.load_balancers[0].pools[0].members
+    await world.lapse(world.limits.drain_s - 1)
+    assert the_amphora(world).ports == {a.TENANT}
+    await world.lapse(2)
+    (configured,) = world.configured.values()
+    assert not configured.member_ports
+    assert (the_amphora(world).ports, the_amphora(world).trimming) == (frozenset(), False)
+    assert await story(world) == before
+    await world.lapse(world.limits.drain_s)
+    assert world.appliance(a.LB).bundle.number == configured.bundle
+
+
+async def test_a_member_that_comes_before_its_subnets_port_has_gone_keeps_that() -> None:
+    world = await with_a_member_elsewhere()
+    await world.ask(commands.DeleteMember(load_balancer_id=a.LB, pool_id=a.POOL, member_id=a.MEMBER))
+    await world.settle()
+    await world.restart()
+    await world.ask(a.create_member(subnet_id=a.TENANT, id=MemberId(a.an_id("another"))))
+    await world.settle()
+    await world.lapse(world.limits.drain_s + 1)
+    assert the_amphora(world).ports == {a.TENANT}
+    assert not world.appliance(a.LB).bundle.draining
 
 
 async def test_a_deletion_that_is_late_is_an_error_with_its_reason_and_goes_on() -> None:

@@ -42,6 +42,12 @@ def test_sctp_is_refused_with_its_cause() -> None:
     assert why(a.create_listener(protocol="SCTP"), after()) == (Reason.UNSUPPORTED, "protocol")
 
 
+def test_what_no_amphora_speaks_is_refused_unless_there_is_something_else_to_speak() -> None:
+    alone, beside = (a.create_listener(**TERMINATED, tls_versions=each) for each in (("SSLv3",), ("SSLv3", "TLSv1.2")))
+    assert why(alone, after()) == (Reason.UNSUPPORTED, "tls_versions")
+    assert types(beside, after()) == ["listener.created"]
+
+
 @pytest.mark.parametrize("protocol", ["TCP", "HTTPS", "PROMETHEUS"])
 def test_two_listeners_cannot_share_a_port(protocol: str) -> None:
     state = after(a.create_listener(protocol="HTTP"))

@@ -13,6 +13,7 @@ from actium_planner.deciders import rollout
 from actium_planner.deciders.appliance import Limits
 from actium_planner.deciders.rollout import Context, RolloutState, Running, Status
 from actium_planner.placement import place
+from actium_planner.states import Contained
 from actium_shared.commands import planner as commands
 from actium_shared.events import rollout as events
 from actium_shared.events.rollout import ReplacementsOrdered, RolloutEvent
@@ -458,3 +459,67 @@ async def _act(world: World, act: str) -> None:
             await world.ask(commands.ResumeRollout(rollout_id=ROLLOUT))
         case "failover":
             await world.ask(commands.FailOverLoadBalancer(load_balancer_id=lb(1)))
+
+
+# -- two planners
+
+
+async def another_planner(world: World) -> World:
+    """Give a second planner of the same log, which has read it up to now."""
+    other = World(store=world.store, clock=world.clock, limits=world.limits, hosts=world.hosts, works=False)
+    other.ids.count = 1_000_000
+    await other.restart()
+    other.read = dict(world.read)
+    return other
+
+
+def ordered(happened: Sequence[RolloutEvent]) -> list[str]:
+    waves = [event for event in happened if isinstance(event, ReplacementsOrdered)]
+    return [each.amphora_id for event in waves for each in event.replacements]
+
+
+async def test_a_planner_that_lags_behind_orders_nothing_again_that_another_has_replaced() -> None:
+    world = await fleet_of("SINGLE", "SINGLE")
+    await world.ask(start(pause_between_s=100))
+    lagging = await another_planner(world)
+    await world.settle()
+    assert types(await told(world)).count("amphora-replaced") == 1
+    assert isinstance(await lagging.ask(commands.PauseRollout(rollout_id=ROLLOUT)), Accepted)
+    world.clock.time += timedelta(seconds=101)
+    assert isinstance(await lagging.ask(commands.ResumeRollout(rollout_id=ROLLOUT)), Accepted)
+    assert len(ordered(await told(world))) == 1
+    for _ in range(4):  # whoever is first
+        await lagging.settle()
+        await world.settle()
+    await world.lapse(101)
+    happened = await told(world)
+    assert len(ordered(happened)) == len(set(ordered(happened))) == 2
+    assert types(happened).count("wave-ended") == types(happened).count("amphora-replaced") == 2
+    assert types(happened)[-1] == "ended"
+    assert images(world) == ["new"] * 2
+
+
+async def test_of_two_that_began_at_two_planners_and_overlap_the_later_ends() -> None:
+    world = await fleet_of("SINGLE", "SINGLE", "SINGLE")
+    other = await another_planner(world)
+    await world.ask(start())
+    world.clock.time += timedelta(seconds=1)
+    assert isinstance(await other.ask(start(rollout_id=OTHER, selection=Selection(driver="haproxy"))), Accepted)
+    for _ in range(4):
+        await other.settle()
+        await world.settle()
+    assert state_of(world).status is Status.ENDED
+    assert state_of(world, OTHER).status is Status.ENDED
+    aborted = [event for event in await told(world) if isinstance(event, events.RolloutAborted)]
+    assert [event.rollout_id for event in aborted] == [OTHER]
+    assert ROLLOUT in aborted[0].reason
+    assert images(world) == ["new"] * 3
+
+
+def test_a_log_is_known_as_far_as_it_has_no_gap() -> None:
+    contained = Contained()
+    for sequence, position in ((1, 1), (3, 1), (4, 1), (2, 4), (9, 4)):
+        contained.add(sequence)
+        assert contained.position == position
+    contained.reach(8)
+    assert contained.position == 9

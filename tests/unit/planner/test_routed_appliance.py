@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,8 +13,9 @@ from actium_shared.commands import planner as commands
 from actium_shared.commands.compute import ConfigureAmphora
 from actium_shared.commands.network import SettleRoutes
 from actium_shared.events import network
+from actium_shared.events.appliance import BundleFailed
 from actium_shared.ids import LoadBalancerId
-from actium_shared.message import Accepted, Order
+from actium_shared.message import Accepted, Order, Rejected
 from unit.planner.appliances import APPLIANCE, LIMITS, Around, at_work, born
 from unit.planner.test_appliance_properties import Act, Watched, _act, _heal, _is_whole, acts
 from unit.planner.world import World
@@ -168,6 +170,7 @@ def _live(pair: bool, script: Sequence[Act]) -> Routed:
 @given(acts, st.booleans())
 def test_a_routed_one_always_heals(script: list[Act], pair: bool) -> None:
     at = _live(pair, script)
+    at.bad.clear()
     _heal(at)
     _is_whole(at)
 
@@ -184,3 +187,73 @@ def test_a_routed_one_that_is_deleted_leaves_nothing_behind(script: list[Act], p
     assert at.state.retired
     assert not at.led
     assert at.plan().orders == ()
+
+
+# -- networks without a router
+
+
+async def discover(world: World, *, routed: bool | None) -> None:
+    """Have the network service tell of the VIPs' network."""
+    vip = a.vip()
+    subnet = network.Subnet(id=vip.subnet_id, name="s", network_id=vip.network_id, cidr="203.0.113.0/24")
+    seen = network.Network(id=vip.network_id, name="n", role="vip", mtu=1500, subnets=(subnet,), routed=routed)
+    await world.happened("network", vip.network_id, network.NetworkDiscovered(network=seen))
+    await world.settle()
+
+
+@pytest.mark.parametrize("routed", [True, None, False])
+async def test_a_network_that_is_known_to_have_no_router_is_refused_in_words(routed: bool | None) -> None:
+    world, flavor_id = await shared()
+    await discover(world, routed=routed)
+    reply = await world.ask(a.create_load_balancer(flavor_id=flavor_id))
+    if routed is not False:
+        assert isinstance(reply, Accepted)
+        return
+    assert isinstance(reply, Rejected)
+    assert reply.field == "vip_network_id"
+    assert "has no router" in reply.detail
+    await discover(world, routed=True)  # somebody attaches one
+    assert isinstance(await world.ask(a.create_load_balancer(flavor_id=flavor_id)), Accepted)
+
+
+async def test_without_a_routed_front_end_a_network_needs_no_router() -> None:
+    world, _ = await shared()
+    await discover(world, routed=False)
+    assert isinstance(await world.ask(a.create_load_balancer()), Accepted)
+
+
+def test_where_it_turns_out_only_later_that_there_is_no_router_it_is_an_error_with_the_reason_and_heals() -> None:
+    at = born(**ROUTED)
+    at.unroutable = NO_ROUTER
+    at.settle()
+    failed = [event for event in at.told if isinstance(event, BundleFailed)]
+    assert [event.reason for event in failed] == [NO_ROUTER]
+    assert (at.wish.pending, at.wish.failed) == (False, 1)
+    at.unroutable = ""
+    at.wait(31)
+    at.settle()
+    assert (at.wish.ended, at.wish.failed) == (1, 0)
+
+
+async def test_routes_that_cannot_be_had_for_a_newcomer_do_not_hold_up_its_neighbours() -> None:
+    world, flavor_id = await shared()
+    await world.ask(a.create_load_balancer(flavor_id=flavor_id))
+    await world.settle()
+    world.unroutable = {"203.0.113.99"}
+    other = LoadBalancerId(a.an_id("other"))
+    await world.ask(
+        a.create_load_balancer(id=other, flavor_id=flavor_id, vip=a.vip(address="203.0.113.99", port_id=other))
+    )
+    await world.settle()
+    assert world.states.fleet.carrier(other) == world.states.fleet.carrier(a.LB)
+    assert (world.load_balancer(other).failed, world.load_balancer(other).pending) == (1, False)
+    wish = commands.LoadBalancerChanges(admin_state_up=False)
+    await world.ask(commands.UpdateLoadBalancer(load_balancer_id=a.LB, changes=wish))
+    await world.settle()
+    first = world.load_balancer(a.LB)
+    assert (first.pending, first.failed, first.ended) == (False, 0, 2)
+    world.unroutable.clear()
+    await world.lapse(31)
+    assert (world.load_balancer(other).failed, world.load_balancer(other).ended) == (0, 1)
+    (order,) = world.configured.values()
+    assert {each.load_balancer.id for each in order.load_balancers} == {a.LB, other}

@@ -1,6 +1,7 @@
 """A planner in a world of memory: its real shell and plans, a log in memory, and machines that do as they are told."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -17,9 +18,9 @@ from actium_planner.states import States
 from actium_shared import streams
 from actium_shared.bus import Question
 from actium_shared.commands.compute import BootAmphora, ConfigureAmphora, DeleteAmphora, FenceAmphora
-from actium_shared.commands.network import ReleaseVip, SettlePorts, SettleRoutes
+from actium_shared.commands.network import PortWish, ReleaseVip, SettlePorts, SettleRoutes
 from actium_shared.commands.planner import CreateLoadBalancer
-from actium_shared.envelope import Envelope
+from actium_shared.envelope import CALLERS_ID, Envelope
 from actium_shared.event_store import commit_envelope
 from actium_shared.events import amphora as amphorae
 from actium_shared.events import network
@@ -69,12 +70,17 @@ class CountingIds:
 
 @dataclass
 class World:
-    """`boots`, `accepts`: whether machines boot and take configurations; orders wait in `orders` until `settle`."""
+    """
+    `boots`, `accepts`: whether machines boot and take configurations; orders wait in `orders` until `settle`. `dry` are
+    subnets without addresses, `unroutable` VIPs that no router takes.
+    """
 
     boots: bool = True
     accepts: bool = True
     works: bool = True
     port_fails: bool = False
+    dry: set[str] = field(default_factory=set)
+    unroutable: set[str] = field(default_factory=set)
     settled: dict[str, int] = field(default_factory=dict)
     missing_ports: set[str] = field(default_factory=set)
     store: MemoryEventStore = field(default_factory=MemoryEventStore)
@@ -90,6 +96,8 @@ class World:
     site: Site = field(default_factory=Site)
     limits: Limits = field(default_factory=Limits)
     reserves: bool = True
+    refuses: Callable[[ConfigureAmphora], bool] = lambda _order: False
+    blames: Callable[[ConfigureAmphora], tuple[LoadBalancerId, ...]] = lambda _order: ()
 
     def __post_init__(self) -> None:
         self.ids = CountingIds()
@@ -121,11 +129,17 @@ class World:
     async def send_order(self, order: Order) -> None:
         self.orders.append(order)
 
-    async def ask(self, command: Command) -> Reply:
+    async def ask(self, command: Command, *, name: str | None = None) -> Reply:
+        """Ask as the API does; with a name as those who make ids themselves."""
         if isinstance(command, CreateLoadBalancer) and self.reserves:
             await self.reserve(command)
         envelope = Envelope(
-            id=self.ids.new(), type=command.TYPE, version=1, source="t", time=self.clock.now(), correlation_id="c"
+            id=self.ids.new() if name is None else f"{CALLERS_ID}{name}",
+            type=command.TYPE,
+            version=1,
+            source="t",
+            time=self.clock.now(),
+            correlation_id="c",
         )
         return await self.planner.answer(Question(command=command, envelope=envelope, deadline=1e9))
 
@@ -224,15 +238,15 @@ class World:
                 await self._happened("amphora", order.amphora_id, order, gone)
             case SettlePorts() if order.revision <= self.settled.get(order.amphora_id, 0):
                 pass  # answered already: the network service drops it
-            case SettlePorts() if self.port_fails and order.ports:
+            case SettlePorts() if port := self._failing(order):
                 self.settled[order.amphora_id] = order.revision
                 failed_port = network.PortFailed(
                     amphora_id=order.amphora_id,
                     appliance_id=order.appliance_id,
-                    port_id=order.ports[-1].id,
+                    port_id=port.id,
                     reason="out of addresses in subnet x",
                 )
-                self.missing_ports.add(order.ports[-1].id)
+                self.missing_ports.add(port.id)
                 await self._happened("port", order.amphora_id, order, failed_port)
             case SettlePorts():
                 self.settled[order.amphora_id] = order.revision
@@ -247,7 +261,14 @@ class World:
                 released = network.VipReleased(load_balancer_id=order.load_balancer_id, reason="deleted")
                 await self._happened("vip", order.load_balancer_id, order, released)
 
+    def _failing(self, order: SettlePorts) -> PortWish | None:
+        if self.port_fails:
+            return order.ports[-1] if order.ports else None
+        return next((port for port in order.ports if port.subnet_id in self.dry), None)
+
     def _route(self, order: SettleRoutes) -> Event:
+        if self.unroutable & {vip.address for vip in order.vips}:
+            return network.RoutesFailed(appliance_id=order.appliance_id, revision=order.revision, reason="no router")
         self.led = {vip: via for vip, via in self.led.items() if via != order.appliance_id}
         self.led |= {vip.address: order.appliance_id for vip in order.vips}
         addresses = [
@@ -278,9 +299,13 @@ class World:
         return min(better or allowed, key=load.count, default=None)
 
     def _configure(self, order: ConfigureAmphora) -> Event:
-        if not self.accepts:
+        if not self.accepts or self.refuses(order):
             return amphorae.AmphoraConfigurationRefused(
-                amphora_id=order.amphora_id, appliance_id=order.appliance_id, bundle=order.bundle, reason="haproxy: no"
+                amphora_id=order.amphora_id,
+                appliance_id=order.appliance_id,
+                bundle=order.bundle,
+                reason="haproxy: no",
+                load_balancer_ids=self.blames(order),
             )
         self.configured[order.amphora_id] = order
         return amphorae.AmphoraConfigured(

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 
-from msgspec.structs import replace
-
 from actium_planner.deciders.appliance import (
     AmphoraState,
     ApplianceState,
@@ -13,12 +11,11 @@ from actium_planner.deciders.appliance import (
     Wishes,
     deadlines,
 )
-from actium_planner.plans import Plan
+from actium_planner.plans import Plan, management_network
 from actium_shared.commands.compute import BootAmphora, ConfigureAmphora, DeleteAmphora, FenceAmphora, Peer
 from actium_shared.commands.network import FINAL_REVISION, PortWish, SettlePorts, SettleRoutes
-from actium_shared.ids import ApplianceId, SubnetId
+from actium_shared.ids import ApplianceId
 from actium_shared.message import Order
-from actium_shared.wishes import LoadBalancerWish
 
 DEFAULT_DRIVER = "haproxy"
 
@@ -41,13 +38,13 @@ def _orders(
 ) -> Iterable[Order]:
     match amphora.stage:
         case Stage.APPOINTED:
-            yield _settle(appliance_id, amphora)
+            yield _settle(appliance_id, state, amphora, wishes)
             yield _boot(appliance_id, state, amphora, wishes, limits)
             if _shall_be_configured(state, amphora):
                 yield _configure(appliance_id, state, amphora, wishes, limits)
         case Stage.JOINED:
             if amphora.trimming or amphora.ports != amphora.plugged or (amphora.spare and not amphora.settled):
-                yield _settle(appliance_id, amphora)
+                yield _settle(appliance_id, state, amphora, wishes)
             if _shall_be_configured(state, amphora):
                 yield _configure(appliance_id, state, amphora, wishes, limits)
         case Stage.DISMISSED if amphora.at_large and amphora.joined and _goes_on(state, wishes):
@@ -114,14 +111,14 @@ def _text(data: Mapping[str, object], key: str) -> str | None:
     return None if value is None else str(value)
 
 
-def _settle(appliance_id: ApplianceId, amphora: AmphoraState) -> SettlePorts:
+def _settle(appliance_id: ApplianceId, state: ApplianceState, amphora: AmphoraState, wishes: Wishes) -> SettlePorts:
     members = [PortWish(id=amphora.port_in(subnet_id), subnet_id=subnet_id) for subnet_id in sorted(amphora.ports)]
     return SettlePorts(
         amphora_id=amphora.id,
         appliance_id=appliance_id,
         revision=amphora.ports_revision,
         ports=(
-            PortWish(id=amphora.management_port_id),
+            PortWish(id=amphora.management_port_id, network_id=management_network(_zone_data(state, wishes))),
             PortWish(id=amphora.vip_port_id, subnet_id=amphora.vip_subnet_id),
             *members,
         ),
@@ -131,11 +128,9 @@ def _settle(appliance_id: ApplianceId, amphora: AmphoraState) -> SettlePorts:
 def _configure(
     appliance_id: ApplianceId, state: ApplianceState, amphora: AmphoraState, wishes: Wishes, limits: Limits
 ) -> ConfigureAmphora:
-    # A wish newer than the bundle's may slip in: it is then applied early and counted with the next bundle. Members on
-    # a subnet that this bundle has no port for wait for that next one. Nothing else may change without a new number.
     bundle, subnets = state.bundle, state.bundle.member_subnets
-    held = [wishes[lb_id].wish() for lb_id in sorted(bundle.holds) if lb_id in wishes and wishes[lb_id].load_balancer]
-    reached = subnets.union(wish.load_balancer.vip.subnet_id for wish in held)
+    carried = {lb_id: wishes[lb_id] for lb_id in sorted(bundle.holds) if lb_id in wishes}
+    held = [wish.at(bundle.holds[lb_id]).wish() for lb_id, wish in carried.items() if wish.load_balancer]
     return ConfigureAmphora(
         amphora_id=amphora.id,
         appliance_id=appliance_id,
@@ -143,7 +138,7 @@ def _configure(
         epoch=bundle.epoch,
         role=amphora.role,
         vip_port_id=amphora.vip_port_id,
-        load_balancers=tuple(_reachable(wish, reached) for wish in held),
+        load_balancers=tuple(held),
         member_ports={subnet_id: amphora.port_in(subnet_id) for subnet_id in sorted(subnets)},
         peers=tuple(_peers(state, amphora)),
         holds_vips=state.is_pair or bundle.holder == amphora.id,
@@ -152,7 +147,20 @@ def _configure(
         driver=_driver(state),
         front_end="L3" if state.is_routed else "L2",
         routing_addresses=bundle.routing or (),
+        rank=_rank(state, amphora) if state.is_pair else None,
     )
+
+
+def _rank(state: ApplianceState, amphora: AmphoraState) -> int:
+    """Count those who have been of the pair for longer; who began together go by their roles."""
+    known = [state.amphorae[each] for each in state.bundle.members if each in state.amphorae]
+    ahead = [_seniority(state, other) < _seniority(state, amphora) for other in known]
+    return sum(ahead)
+
+
+def _seniority(state: ApplianceState, amphora: AmphoraState) -> tuple[int, int, str]:
+    order = state.roles.index(amphora.role) if amphora.role in state.roles else len(state.roles)
+    return amphora.first, order, amphora.id
 
 
 def _peers(state: ApplianceState, amphora: AmphoraState) -> Iterable[Peer]:
@@ -160,15 +168,3 @@ def _peers(state: ApplianceState, amphora: AmphoraState) -> Iterable[Peer]:
         peer = state.amphorae.get(amphora_id)
         if peer is not None and peer.id != amphora.id:
             yield Peer(amphora_id=peer.id, vip_port_id=peer.vip_port_id)
-
-
-def _reachable(wish: LoadBalancerWish, subnets: frozenset[SubnetId]) -> LoadBalancerWish:
-    """Give the wish without members that no port leads to."""
-    known = {None, *subnets}
-    if all(member.subnet_id in known for pool in wish.pools for member in pool.members):
-        return wish
-    pools = tuple(
-        replace(pool, members=tuple(member for member in pool.members if member.subnet_id in known))
-        for pool in wish.pools
-    )
-    return replace(wish, pools=pools)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from actium_planner.deciders.spares import Limits, SparesState, SpareState, Stage, deadlines
-from actium_planner.plans import Plan
+from actium_planner.plans import Plan, management_network
 from actium_shared.commands.compute import BootAmphora, DeleteAmphora
 from actium_shared.commands.network import FINAL_REVISION, PortWish, SettlePorts
 from actium_shared.ids import ApplianceId, SparesId
@@ -27,7 +27,9 @@ def _orders(spares_id: SparesId, state: SparesState, spare: SpareState, limits: 
     appliance_id = ApplianceId(spares_id)  # until an appliance gives it orders, the pool is its appliance
     match spare.stage:
         case Stage.APPOINTED:
-            ports = (PortWish(id=spare.management_port_id),)
+            ports = (
+                PortWish(id=spare.management_port_id, network_id=management_network(state.availability_zone_data)),
+            )
             yield SettlePorts(amphora_id=spare.id, appliance_id=appliance_id, revision=FIRST_REVISION, ports=ports)
             yield _boot(appliance_id, state, spare, limits)
         case Stage.DISMISSED:

@@ -7,6 +7,9 @@ from datetime import datetime
 from actium_planner.deciders.load_balancer import LoadBalancerState
 from actium_shared.ids import AmphoraId, LoadBalancerId, SparesId
 
+DOUBLINGS_MOST = 5
+"""The pause between tries grows from `retry_s` to this many doublings of it."""
+
 Wishes = Mapping[LoadBalancerId, LoadBalancerState]
 
 ReadySpare = Callable[[SparesId, tuple[str, ...], str], AmphoraId | None]
@@ -24,7 +27,8 @@ class Limits:
     How long things may take, and what is used where a flavor is silent.
 
     `steady_s`: one that has served for that long is no proof against its successor when it fails. `yield_s`: for a master
-    to let its partner take over. `split_s`: so long two may both say that they are master.
+    to let its partner take over. `split_s`: so long two may both say that they are master. `drain_s`: so long requests to
+    members that are gone may take.
     """
 
     boot_s: float = 60.0
@@ -33,6 +37,7 @@ class Limits:
     steady_s: float = 300.0
     yield_s: float = 10.0
     split_s: float = 3.0
+    drain_s: float = 30.0
     image_tag: str = "default"
     topology: str = "SINGLE"
     advert_interval_ms: int = 100

@@ -12,6 +12,7 @@ from actium_planner.deciders.appliance import (
     filling,
     losses,
     membership,
+    refusals,
     renewal,
     roles,
     rounds,
@@ -34,6 +35,7 @@ from actium_shared.events.load_balancer import (
     LoadBalancerFailoverRequested,
     LoadBalancerSettled,
 )
+from actium_shared.events.secret import SecretStored
 from actium_shared.ids import ApplianceId
 from actium_shared.message import Event, Rejected
 
@@ -68,9 +70,9 @@ def decide(command: ApplianceCommand, state: ApplianceState, context: Context) -
         case FailOverAmphora():
             happened = exchange.leave(state, amphora, "failover of the amphora", context)
         case RemoveAmphora():
-            happened = membership.dismiss(state, amphora, "removed by an operator", context)
+            happened = exchange.removed(state, amphora, context)
         case ReconfigureAmphora():
-            return rounds.cut(state, context)
+            return rounds.cut(state, context, newest=True)
         case _:
             raise AssertionError(f"{command.TYPE} is not known here")
     return _with_what_follows(state, happened, context, afresh=True)
@@ -110,13 +112,15 @@ def _news(trigger: Event, state: ApplianceState, context: Context) -> Happened:
         case network.RoutesFailed(reason=reason):
             missing_now = routes.missing(trigger, state)
             waits = missing_now and state.bundle.routing is None and state.bundle.routes <= trigger.revision
-            return [*missing_now, *(rounds.fail(state, context, reason) if waits else ())]
+            return [*missing_now, *(rounds.refuse(state, context, reason, routes.not_led(state)) if waits else ())]
         case spares.SpareHandedOut():
             return searches.handed_out(trigger, state, context)
         case spares.HandedOutSpareLost(amphora_id=amphora_id, reason=reason):
             return losses.lost(state, amphora_id, reason, context)
         case spares.SpareDenied():
             return searches.denied(trigger, state)
+        case SecretStored(project_id=project_id):
+            return rounds.try_again(state, context, project_id)
         case rollout.ReplacementsOrdered():
             return renewal.ordered(trigger, state, context)
         case rollout.ReplacementFailed():
@@ -142,7 +146,10 @@ def onward(state: ApplianceState, context: Context, reason: str = NOT_CLEARED, *
     """Give what follows from what is true, nothing where the appliance is at rest."""
     if not rounds.living(state, context):
         return membership.dissolve(state, context)
-    happened: list[ApplianceEvent] = [*rounds.finish(state)]
+    happened: list[ApplianceEvent] = [*membership.vacate(state, context)]
+    if rounds.has_to_be_vacated(fold(state, happened), context):
+        return happened
+    happened += rounds.finish(fold(state, happened))
     happened += exchange.advance(fold(state, happened), context)
     happened += filling.fill(fold(state, happened), context, reason, afresh=afresh)
     happened += rounds.cut_if_due(fold(state, happened), context)
@@ -178,6 +185,7 @@ def deadlines(state: ApplianceState, wishes: Wishes, limits: Limits) -> Iterator
     not_fenced_at = losses.fence_by(state)
     if not_fenced_at is not None:
         yield not_fenced_at
+    yield from exchange.deadlines(state)
     for amphora in state.serving():
         for due in (losses.due_at(state, amphora, limits.bundle_s), amphora.yield_by):
             if due is not None:
@@ -186,10 +194,14 @@ def deadlines(state: ApplianceState, wishes: Wishes, limits: Limits) -> Iterator
         yield state.bundle.deadline_at
     if state.bundle.retry_at is not None and state.serving():
         yield state.bundle.retry_at
+    if state.bundle.outcome is Outcome.APPLIED and state.serving():
+        yield from state.bundle.draining.values()
     if state.search is not None and state.search.deadline_at is not None:
         yield state.search.deadline_at
     if state.split_by is not None and roles.is_split(state):
         yield state.split_by
-    lives = any(not wishes[lb_id].deleting for lb_id in state.load_balancers)
-    if state.retry_at is not None and lives and filling.vacancies(state):
+    alive = [lb_id for lb_id in state.load_balancers if not wishes[lb_id].deleting]
+    if state.serving():
+        yield from refusals.deadlines(state, alive)
+    if state.retry_at is not None and alive and filling.vacancies(state):
         yield state.retry_at

@@ -1,8 +1,9 @@
 """How events change an appliance. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from immutables import Map
 
@@ -13,6 +14,7 @@ from actium_planner.deciders.appliance.state import (
     ApplianceState,
     Bundle,
     Outcome,
+    Refusal,
     Search,
     Stage,
     Try,
@@ -20,6 +22,8 @@ from actium_planner.deciders.appliance.state import (
 from actium_shared.events import appliance as events
 from actium_shared.events.appliance import ApplianceEvent
 from actium_shared.ids import LoadBalancerId, SubnetId
+
+V = TypeVar("V")
 
 TROUBLE_FORGOTTEN = timedelta(hours=1)
 """So long after a pause a new failure counts as the first again."""
@@ -50,7 +54,7 @@ def evolve(state: ApplianceState, event: ApplianceEvent) -> ApplianceState:
             return routes.wish_anew(replace(state, load_balancers=(*state.load_balancers, lb_id)))
         case events.LoadBalancerReleased(load_balancer_id=lb_id):
             left = tuple(other for other in state.load_balancers if other != lb_id)
-            return routes.wish_anew(replace(state, load_balancers=left, waiting=_without(state.waiting, [lb_id])))
+            return routes.wish_anew(_without_load_balancer(replace(state, load_balancers=left), lb_id))
         case events.RoutesLaid() | events.RoutesMissing():
             return routes.evolve(state, event)
         case events.ApplianceFailed(retry_at=retry_at):
@@ -88,18 +92,66 @@ def _evolve_rounds(state: ApplianceState, event: ApplianceEvent) -> ApplianceSta
         case events.BundleCut():
             return _with_bundle(state, event)
         case events.BundleApplied(holds=holds):
-            bundle = replace(state.bundle, outcome=Outcome.APPLIED)
-            over = [lb_id for lb_id, generation in state.waiting.items() if generation <= holds.get(lb_id, 0)]
-            waiting = _without(state.waiting, over)
-            return replace(state, bundle=bundle, established=True, announced=holds, waiting=waiting, refusals=0)
-        case events.BundleFailed(holds=holds, late=late, retry_at=retry_at):
-            bundle = replace(state.bundle, outcome=Outcome.LATE if late else Outcome.FAILED, retry_at=retry_at)
-            refusals = state.refusals + (retry_at is not None)
-            return replace(state, bundle=bundle, waiting=_without(state.waiting, holds), refusals=refusals)
+            return _with_applied(state, holds)
+        case events.BundleFailed():
+            return _with_failed(state, event)
         case events.ExchangeFailed(holds=holds):
             return replace(state, waiting=_without(state.waiting, holds))
         case _:
             raise AssertionError(f"{event.TYPE} is not known here")
+
+
+def _with_applied(state: ApplianceState, announced: Mapping[LoadBalancerId, int]) -> ApplianceState:
+    held = state.bundle.holds
+    over = [lb_id for lb_id, generation in state.waiting.items() if generation <= announced.get(lb_id, 0)]
+    mended = [lb_id for lb_id, refusal in state.refusals.items() if held.get(lb_id, 0) >= refusal.generation]
+    cleared = [lb_id for lb_id in state.suspects if held.get(lb_id, 0) > state.good.get(lb_id, 0)]
+    return replace(
+        state,
+        bundle=replace(state.bundle, outcome=Outcome.APPLIED),
+        established=True,
+        announced=announced,
+        applied=state.bundle.number,
+        applied_holds=held,
+        waiting=_without(state.waiting, over),
+        good=state.good.update(held),
+        refusals=_without(state.refusals, mended),
+        suspects=state.suspects.difference(cleared),
+        stumbles=0,
+    )
+
+
+def _with_failed(state: ApplianceState, event: events.BundleFailed) -> ApplianceState:
+    own_retry_at = None if event.refused else event.retry_at
+    outcome = Outcome.LATE if event.late else Outcome.FAILED
+    return replace(
+        state,
+        bundle=replace(state.bundle, outcome=outcome, retry_at=own_retry_at),
+        waiting=_without(state.waiting, event.holds),
+        refusals=_with_refusals(state.refusals, event),
+        suspects=state.suspects.difference(event.refused) if event.refused else frozenset(event.suspects),
+        stumbles=state.stumbles + (own_retry_at is not None),
+    )
+
+
+def _with_refusals(held: Map[LoadBalancerId, Refusal], event: events.BundleFailed) -> Map[LoadBalancerId, Refusal]:
+    if event.retry_at is None:
+        return held
+    for lb_id, generation in event.refused.items():
+        before = held.get(lb_id)
+        count = before.count + 1 if before is not None else 1
+        held = held.set(lb_id, Refusal(generation=generation, count=count, retry_at=event.retry_at))
+    return held
+
+
+def _without_load_balancer(state: ApplianceState, gone: LoadBalancerId) -> ApplianceState:
+    return replace(
+        state,
+        waiting=_without(state.waiting, [gone]),
+        good=_without(state.good, [gone]),
+        refusals=_without(state.refusals, [gone]),
+        suspects=state.suspects - {gone},
+    )
 
 
 def _with_bundle(state: ApplianceState, event: events.BundleCut) -> ApplianceState:
@@ -111,13 +163,14 @@ def _with_bundle(state: ApplianceState, event: events.BundleCut) -> ApplianceSta
         epoch=event.epoch,
         holds=event.holds,
         member_subnets=subnets,
+        draining=event.draining,
         deadline_at=event.deadline_at,
         outcome=Outcome.IN_FLIGHT,
         holder=event.holder,
         members=members,
         yielding=frozenset(amphora.id for amphora in state.serving() if amphora.yield_by is not None),
         routes=state.routing.wished,
-        routing=state.routing.addresses if state.routing.settled else None,
+        routing=routes.for_bundle(state, event.holds),
     )
     held = state.amphorae
     for amphora in state.serving():
@@ -136,11 +189,11 @@ def _with_ports(amphora: AmphoraState, ports: frozenset[SubnetId], *, again: boo
     return replace(amphora, ports=ports, ports_revision=amphora.ports_revision + 1, trimming=trimming)
 
 
-def _without(waiting: Map[LoadBalancerId, int], gone: Iterable[LoadBalancerId]) -> Map[LoadBalancerId, int]:
+def _without(held: Map[LoadBalancerId, V], gone: Iterable[LoadBalancerId]) -> Map[LoadBalancerId, V]:
     for lb_id in gone:
-        if lb_id in waiting:
-            waiting = waiting.delete(lb_id)
-    return waiting
+        if lb_id in held:
+            held = held.delete(lb_id)
+    return held
 
 
 # -- amphorae

@@ -1,11 +1,11 @@
 """
 Planned failover: amphorae leave without loss of traffic, when those that take their places run what they run.
 
-The standby of a pair goes first. Its master lets the newcomers take over before it goes.
+The standby of a pair goes first. Its master lets the newcomers take over before it goes, once they know what it knows of clients.
 """
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 
 from actium_planner.deciders.appliance import roles, rounds
 from actium_planner.deciders.appliance.context import Context
@@ -15,6 +15,8 @@ from actium_shared.events import appliance as events
 from actium_shared.events.appliance import ApplianceEvent
 from actium_shared.events.load_balancer import LoadBalancerFailoverRequested
 from actium_shared.ids import LoadBalancerId
+
+AT_ONCE = datetime.min.replace(tzinfo=UTC)
 
 
 def requested(
@@ -69,7 +71,7 @@ def advance(state: ApplianceState, context: Context) -> Sequence[ApplianceEvent]
         if amphora.yield_by is not None:
             if roles.has_another_master(state, amphora) or not roles.is_master(state, amphora):
                 return dismiss(state, amphora, "replaced: its partner is master", context)
-        elif _can_be_spared(state, amphora):
+        elif (at := _spared_at(state, amphora)) is not None and at <= context.now:
             if not roles.is_master(state, amphora):
                 return dismiss(state, amphora, "replaced: another runs what it runs", context)
             yield_by = context.now + timedelta(seconds=context.limits.yield_s)
@@ -77,11 +79,22 @@ def advance(state: ApplianceState, context: Context) -> Sequence[ApplianceEvent]
     return []
 
 
-def _can_be_spared(state: ApplianceState, amphora: AmphoraState) -> bool:
+def _spared_at(state: ApplianceState, amphora: AmphoraState) -> datetime | None:
+    """Give from when on enough others run what it runs and know what it knows; of what they still learn it is the deadline."""
     if state.bundle.outcome is not Outcome.APPLIED:
-        return False
-    ready = [other for other in state.staying() if rounds.is_ready(state, other.id)]
-    return len(ready) >= len(state.roles) or any(other.replaces == amphora.id for other in ready)
+        return None
+    learning = {each.id for each in roles.learning(state)}
+    ready = [each for each in state.staying() if rounds.is_ready(state, each.id)]
+    at = {each.id: each.deadline_at if each.id in learning else AT_ONCE for each in ready}
+    ways = [at[each.id] for each in ready if each.replaces == amphora.id]
+    ways += sorted(at.values())[len(state.roles) - 1 :][:1]
+    return min(ways, default=None)
+
+
+def deadlines(state: ApplianceState) -> Iterator[datetime]:
+    """Give the times from which on those who leave wait no longer for what others still learn."""
+    times = (_spared_at(state, amphora) for amphora in state.leaving() if amphora.yield_by is None)
+    return (at for at in times if at is not None and at != AT_ONCE)
 
 
 def lapse(state: ApplianceState, context: Context) -> Sequence[ApplianceEvent]:
@@ -91,3 +104,17 @@ def lapse(state: ApplianceState, context: Context) -> Sequence[ApplianceEvent]:
         if amphora.yield_by is not None and amphora.yield_by <= context.now:
             happened += dismiss(state, amphora, "replaced: it did not yield in time", context)
     return happened
+
+
+def removed(state: ApplianceState, amphora: AmphoraState, context: Context) -> Sequence[ApplianceEvent]:
+    """Have an amphora go without a successor; a master lets its partner take over first, where that one can."""
+    assert state.id is not None
+    reason = "removed by an operator"
+    partners = (other for other in state.staying() if other.id != amphora.id and rounds.is_ready(state, other.id))
+    serves = amphora.settled and roles.is_master(state, amphora)  # one that is still to come has nothing to let go of
+    yields = serves and amphora.yield_by is None and any(partners)
+    if not yields:
+        return dismiss(state, amphora, reason, context)
+    yield_by = context.now + timedelta(seconds=context.limits.yield_s)
+    leaving = [] if amphora.leaving else leave(state, amphora, reason, context)
+    return [*leaving, events.AmphoraYielding(appliance_id=state.id, amphora_id=amphora.id, deadline_at=yield_by)]

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from actium_planner.deciders.appliance import rounds
-from actium_planner.deciders.appliance.context import Context
+from actium_planner.deciders.appliance.context import DOUBLINGS_MOST, Context
 from actium_planner.deciders.appliance.evolve import failures, fold
 from actium_planner.deciders.appliance.roles import is_master
-from actium_planner.deciders.appliance.rounds import BOOT_ATTEMPTS, DOUBLINGS_MOST
+from actium_planner.deciders.appliance.rounds import BOOT_ATTEMPTS
 from actium_planner.deciders.appliance.state import ApplianceState, Stage
 from actium_planner.deciders.spares.sizing import pool_id
 from actium_shared.events import appliance as events

@@ -12,7 +12,7 @@ from actium_shared.events import appliance as events
 from actium_shared.events.amphora import AmphoraConfigurationRefused
 from actium_shared.events.appliance import ApplianceEvent
 from actium_shared.events.network import PortFailed
-from actium_shared.ids import AmphoraId
+from actium_shared.ids import AmphoraId, LoadBalancerId, SubnetId
 
 
 def lost(state: ApplianceState, amphora_id: AmphoraId, reason: str, context: Context) -> Sequence[ApplianceEvent]:
@@ -28,9 +28,9 @@ def refused(state: ApplianceState, context: Context, trigger: AmphoraConfigurati
         return []
     if state.bundle.outcome is Outcome.FAILED:
         return []
-    return (
-        rounds.fail(state, context, reason) if amphora in state.waited() else dismiss(state, amphora, reason, context)
-    )
+    if amphora not in state.waited():
+        return dismiss(state, amphora, reason, context)
+    return rounds.refuse(state, context, reason, trigger.load_balancer_ids)
 
 
 def port_failed(state: ApplianceState, context: Context, trigger: PortFailed) -> Sequence[ApplianceEvent]:
@@ -42,11 +42,18 @@ def port_failed(state: ApplianceState, context: Context, trigger: PortFailed) ->
         # One that runs a bundle has its first ports: this is old news. A spare joins without the second of them.
         incomplete = amphora.stage is Stage.APPOINTED or (amphora.spare and not amphora.settled)
         return dismiss(state, amphora, reason, context) if incomplete else []
-    if port_id not in {amphora.port_in(subnet_id) for subnet_id in state.bundle.member_subnets}:
+    subnet_id = next((each for each in state.bundle.member_subnets if amphora.port_in(each) == port_id), None)
+    if subnet_id is None:
         return []
-    return (
-        rounds.fail(state, context, reason) if amphora in state.waited() else dismiss(state, amphora, reason, context)
-    )
+    if amphora not in state.waited():
+        return dismiss(state, amphora, reason, context)
+    return rounds.refuse(state, context, reason, _who_need(state, subnet_id, context))
+
+
+def _who_need(state: ApplianceState, subnet_id: SubnetId, context: Context) -> list[LoadBalancerId]:
+    held = state.bundle.holds.items()
+    wishes = {lb_id: context.wishes[lb_id].at(generation) for lb_id, generation in held if lb_id in context.wishes}
+    return [lb_id for lb_id, wish in wishes.items() if subnet_id in wish.member_subnets()]
 
 
 def lapse(state: ApplianceState, context: Context) -> Sequence[ApplianceEvent]:

@@ -75,6 +75,22 @@ def dissolve(state: ApplianceState, context: Context) -> Sequence[ApplianceEvent
     return [*dismissed, *_retire_if_empty(fold(state, dismissed), context)]
 
 
+def vacate(state: ApplianceState, context: Context) -> Sequence[ApplianceEvent]:
+    """Let load balancers go that no bundle can be had without: all amphorae first, as one that runs nothing there is not."""
+    assert state.id is not None
+    if not rounds.has_to_be_vacated(state, context):
+        return []
+    reason = "its last load balancer that can be served is deleted"
+    dismissed = [event for amphora in state.serving() for event in dismiss(state, amphora, reason, context)]
+    if dismissed or any(amphora.at_large for amphora in state.amphorae.values()):
+        return dismissed
+    return [
+        events.LoadBalancerReleased(appliance_id=state.id, load_balancer_id=lb_id)
+        for lb_id in state.load_balancers
+        if context.wishes[lb_id].deleting
+    ]
+
+
 def _retire_if_empty(state: ApplianceState, context: Context) -> Sequence[ApplianceEvent]:
     assert state.id is not None
     if state.amphorae or state.unanswered or rounds.living(state, context):

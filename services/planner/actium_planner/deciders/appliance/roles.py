@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from actium_planner.deciders.appliance.context import Context
-from actium_planner.deciders.appliance.state import MASTER, AmphoraState, ApplianceState
+from actium_planner.deciders.appliance.state import BACKUP, MASTER, AmphoraState, ApplianceState
 from actium_shared.events import appliance as events
 from actium_shared.events.appliance import ApplianceEvent
 from actium_shared.events.health import AmphoraRoleChanged
@@ -68,6 +68,17 @@ def is_master(state: ApplianceState, amphora: AmphoraState) -> bool:
     if amphora.word:
         return amphora.word == MASTER
     return amphora.role == MASTER and not state.masters()
+
+
+def learning(state: ApplianceState) -> list[AmphoraState]:
+    """
+    Give newcomers to a pair who have not said yet that they could be master: they still learn who is on which member.
+
+    Where nobody says anything of itself there is nothing to wait for.
+    """
+    if not state.is_pair or not any(amphora.word for amphora in state.serving()):
+        return []
+    return [amphora for amphora in state.staying() if amphora.settled and amphora.word not in (MASTER, BACKUP)]
 
 
 def has_another_master(state: ApplianceState, amphora: AmphoraState) -> bool:

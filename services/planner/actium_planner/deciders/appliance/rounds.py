@@ -1,21 +1,18 @@
 """Rounds: one bundle after the other, each holding the newest wish of every load balancer."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 
-from actium_planner.deciders.appliance import routes
-from actium_planner.deciders.appliance.context import Context
+from actium_planner.deciders.appliance import draining, refusals, routes
+from actium_planner.deciders.appliance.context import DOUBLINGS_MOST, Context
 from actium_planner.deciders.appliance.roles import next_holder
 from actium_planner.deciders.appliance.state import ApplianceState, Outcome, Stage
 from actium_planner.deciders.load_balancer import LoadBalancerState
 from actium_shared.events import appliance as events
 from actium_shared.events.appliance import ApplianceEvent
-from actium_shared.ids import AmphoraId, LoadBalancerId, SubnetId
+from actium_shared.ids import AmphoraId, LoadBalancerId, ProjectId, SubnetId
 
 BOOT_ATTEMPTS = 3
-
-DOUBLINGS_MOST = 5
-"""The pause between tries grows from `retry_s` to this many doublings of it."""
 
 
 def living(state: ApplianceState, context: Context) -> dict[LoadBalancerId, LoadBalancerState]:
@@ -25,26 +22,34 @@ def living(state: ApplianceState, context: Context) -> dict[LoadBalancerId, Load
 
 def has_newer_wishes(state: ApplianceState, context: Context) -> bool:
     """Say whether the newest bundle is not what the load balancers wish for now."""
-    holds = state.bundle.holds
-    alive = living(state, context)
-    newer = any(wish.generation > holds.get(lb_id, 0) for lb_id, wish in alive.items())
+    holds, alive = state.bundle.holds, living(state, context)
+    newer = any(
+        generation > holds.get(lb_id, 0) for lb_id, generation in refusals.wanted(state, alive, context.now).items()
+    )
     return newer or any(lb_id not in alive for lb_id in holds)
 
 
-def cut(state: ApplianceState, context: Context, *, new_epoch: bool = False) -> Sequence[ApplianceEvent]:
-    """Begin the next round; in a new epoch where addresses change hands."""
+def cut(
+    state: ApplianceState, context: Context, *, new_epoch: bool = False, newest: bool = False
+) -> Sequence[ApplianceEvent]:
+    """Begin the next round; in a new epoch where addresses change hands; `newest`: also with what was refused."""
     assert state.id is not None
-    held, limits, holder = living(state, context), context.limits, next_holder(state)
+    alive, limits, holder = living(state, context), context.limits, next_holder(state)
+    wanted = {} if newest else refusals.wanted(state, alive, context.now)
+    holds = wanted or {lb_id: wish.generation for lb_id, wish in alive.items()}
     boots = not state.carried and any(amphora.stage is Stage.APPOINTED for amphora in state.serving())
     allowed_s = limits.bundle_s + (BOOT_ATTEMPTS * limits.boot_s if boots else 0)
     handed_over = holder is not None and state.last_holder not in (None, holder)
+    needed = _member_subnets(alive[lb_id].at(held) for lb_id, held in holds.items())
+    kept = draining.kept(state, needed, context)
     return [
         events.BundleCut(
             appliance_id=state.id,
             bundle=state.bundle.number + 1,
-            holds={lb_id: wish.generation for lb_id, wish in held.items()},
+            holds=holds,
             deadline_at=context.now + timedelta(seconds=allowed_s),
-            member_subnets=tuple(sorted(_member_subnets(held.values()))),
+            member_subnets=tuple(sorted(needed | kept.keys())),
+            draining=kept,
             epoch=state.bundle.epoch + (handed_over or new_epoch),
             holder=holder,
         )
@@ -58,8 +63,12 @@ def cut_if_due(state: ApplianceState, context: Context) -> Sequence[ApplianceEve
     retry_at = state.bundle.retry_at
     if _is_outdated(state) or (retry_at is not None and retry_at <= context.now):
         return cut(state, context)
-    waits = state.bundle.outcome is Outcome.IN_FLIGHT or _is_being_announced(state, context)
-    return cut(state, context) if has_newer_wishes(state, context) and not waits else []
+    if state.bundle.outcome is Outcome.IN_FLIGHT or _is_being_announced(state, context):
+        return []
+    alive = living(state, context)
+    due = has_newer_wishes(state, context) or refusals.is_due(state, alive, context.now)
+    due = due or draining.is_over(state, context)
+    return cut(state, context) if due else []
 
 
 def _is_outdated(state: ApplianceState) -> bool:
@@ -73,7 +82,7 @@ def _is_outdated(state: ApplianceState) -> bool:
 def _is_being_announced(state: ApplianceState, context: Context) -> bool:
     """Say whether load balancers have yet to record the end of a round; the next begins behind it."""
     told, alive = state.announced, living(state, context)
-    ending = any(told.get(lb_id, 0) > wish.ended for lb_id, wish in alive.items())
+    ending = any(wish.failed <= told.get(lb_id, 0) > wish.ended for lb_id, wish in alive.items())
     return state.bundle.outcome is Outcome.APPLIED and ending
 
 
@@ -89,7 +98,7 @@ def fail(state: ApplianceState, context: Context, reason: str, *, late: bool = F
     refused_late = bundle.outcome is Outcome.LATE and not late
     if bundle.outcome is not Outcome.IN_FLIGHT and not refused_late and not lost:
         return []
-    pause_s = context.limits.retry_s * 2 ** min(state.refusals, DOUBLINGS_MOST)
+    pause_s = context.limits.retry_s * 2 ** min(state.stumbles, DOUBLINGS_MOST)
     return [
         events.BundleFailed(
             appliance_id=state.id,
@@ -101,6 +110,39 @@ def fail(state: ApplianceState, context: Context, reason: str, *, late: bool = F
             retry_at=None if late or not state.serving() else context.now + timedelta(seconds=pause_s),
         )
     ]
+
+
+def refuse(
+    state: ApplianceState, context: Context, reason: str, culprits: Collection[LoadBalancerId] = ()
+) -> Sequence[ApplianceEvent]:
+    """
+    End the round because of a wish in it that cannot be: its load balancer's alone, the others go on without it.
+
+    It is that of the `culprits` where these are known. Else it is one of those that are new; several are tried one by one.
+    """
+    assert state.id is not None
+    refused, suspects = refusals.blame(state, living(state, context), culprits)
+    if state.bundle.outcome not in (Outcome.IN_FLIGHT, Outcome.LATE) or not (refused or suspects):
+        return fail(state, context, reason)
+    return [
+        events.BundleFailed(
+            appliance_id=state.id,
+            bundle=state.bundle.number,
+            holds=refused,
+            reason=reason,
+            still_serves=state.served,
+            retry_at=refusals.retry_at(state, refused, context) if refused else None,
+            refused=refused,
+            suspects=suspects,
+        )
+    ]
+
+
+def try_again(state: ApplianceState, context: Context, project_id: ProjectId) -> Sequence[ApplianceEvent]:
+    """Try again what was refused, before its pause is over: a secret was stored in that project, and may be what it lacked."""
+    balancers = (wish.load_balancer for lb_id, wish in living(state, context).items() if lb_id in state.refusals)
+    theirs = any(balancer is not None and balancer.project_id == project_id for balancer in balancers)
+    return cut(state, context, newest=True) if theirs and state.serving() else []
 
 
 def in_force(state: ApplianceState, amphora_id: AmphoraId, bundle: int, epoch: int) -> Sequence[ApplianceEvent]:
@@ -155,6 +197,13 @@ def release(state: ApplianceState, context: Context) -> Sequence[ApplianceEvent]
         for lb_id in state.load_balancers
         if context.wishes[lb_id].deleting and lb_id not in bundle.holds
     ]
+
+
+def has_to_be_vacated(state: ApplianceState, context: Context) -> bool:
+    """Say whether no bundle can be had without those who shall go: whoever stays wishes for nothing that can be."""
+    going = any(context.wishes[lb_id].deleting for lb_id in state.load_balancers)
+    failed = state.bundle.outcome in (Outcome.FAILED, Outcome.LATE)
+    return going and failed and not refusals.wanted(state, living(state, context), context.now)
 
 
 def settle(state: ApplianceState, context: Context, lb_id: LoadBalancerId, reason: str) -> Sequence[ApplianceEvent]:

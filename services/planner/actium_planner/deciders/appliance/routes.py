@@ -4,13 +4,14 @@ Routes to the VIPs of an appliance with a routed front end: what it wishes for, 
 A route leads to a VIP before a bundle serves it, and as long as the appliance has the load balancer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from actium_planner.deciders.appliance.state import ApplianceState
 from actium_shared.events import appliance as events
 from actium_shared.events.appliance import ApplianceEvent
 from actium_shared.events.network import RoutesFailed, RoutesSettled
+from actium_shared.ids import LoadBalancerId
 
 
 def wish_anew(state: ApplianceState) -> ApplianceState:
@@ -30,7 +31,8 @@ def evolve(state: ApplianceState, event: events.RoutesLaid | events.RoutesMissin
     """Give the state after what the network says of routes; a bundle that waited for them knows where they lead."""
     if isinstance(event, events.RoutesMissing):
         return replace(state, routing=replace(state.routing, missing=event.revision))
-    routing = replace(state.routing, laid=event.revision, addresses=event.routing_addresses)
+    led = frozenset(state.load_balancers) if event.revision == state.routing.wished else state.routing.led
+    routing = replace(state.routing, laid=event.revision, addresses=event.routing_addresses, led=led)
     bundle = state.bundle
     if bundle.routing is None and bundle.routes <= event.revision:
         bundle = replace(bundle, routing=routing.addresses)
@@ -53,6 +55,17 @@ def missing(trigger: RoutesFailed, state: ApplianceState) -> Sequence[ApplianceE
     if trigger.revision != routing.wished or trigger.revision <= max(routing.laid, routing.missing):
         return []
     return [events.RoutesMissing(appliance_id=state.id, revision=trigger.revision, reason=trigger.reason)]
+
+
+def for_bundle(state: ApplianceState, held: Iterable[LoadBalancerId]) -> tuple[str, ...] | None:
+    """Give where the VIPs of these are led to, nothing while that of one is not."""
+    routing = state.routing
+    return routing.addresses if routing.settled or routing.led.issuperset(held) else None
+
+
+def not_led(state: ApplianceState) -> list[LoadBalancerId]:
+    """Give those in the newest bundle whose VIPs are not routed."""
+    return [lb_id for lb_id in state.bundle.holds if lb_id not in state.routing.led]
 
 
 def lead_elsewhere(state: ApplianceState) -> bool:

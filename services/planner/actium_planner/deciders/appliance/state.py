@@ -96,13 +96,15 @@ class Bundle:
     The newest configuration that was cut, whom it is for or names (`members`), and which of them yield.
 
     One that was refused is tried again at `retry_at`, under the next number. With a routed front end it waits for `routes`,
-    a revision; `routing` are the addresses that these lead to, nothing until they do.
+    a revision; `routing` are the addresses that these lead to, nothing until they do. `draining` are those of the
+    `member_subnets` that no member is in any more, and until when they keep their ports.
     """
 
     number: int = 0
     epoch: int = 1
     holds: Mapping[LoadBalancerId, int] = field(default_factory=dict)
     member_subnets: frozenset[SubnetId] = frozenset()
+    draining: Mapping[SubnetId, datetime] = field(default_factory=dict)
     deadline_at: datetime | None = None
     outcome: Outcome = Outcome.APPLIED
     retry_at: datetime | None = None
@@ -114,17 +116,28 @@ class Bundle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """The newest wish of a load balancer that amphorae refused, `count` times in a row; tried again at `retry_at`."""
+
+    generation: int
+    count: int
+    retry_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Routing:
     """
     Routes to the VIPs of a routed front end, by revision: the newest that is `wished`, that is `laid`, that is `missing`.
 
-    A new one is wished for when a load balancer comes or goes, and for another try.
+    A new one is wished for when a load balancer comes or goes, and for another try. `led` are the load balancers whose VIPs
+    are routed: they stay so while routes for another are still to come, or cannot be had.
     """
 
     wished: int = 0
     laid: int = 0
     missing: int = 0
     addresses: tuple[str, ...] = ()
+    led: frozenset[LoadBalancerId] = frozenset()
 
     @property
     def settled(self) -> bool:
@@ -158,8 +171,11 @@ class ApplianceState:
 
     `established`: a bundle was applied, by all; from then on it serves with less. `announced` is what the last applied
     bundle ended rounds with; rounds of who is `waiting` end with the exchange of amphorae. `unanswered` are searches for
-    spares, also those that are waited for no longer; after one without success the next amphora comes `cold`. `refusals`
-    counts bundles that failed since one was applied.
+    spares, also those that are waited for no longer; after one without success the next amphora comes `cold`.
+
+    `applied` is the number of the newest bundle that was, and `applied_holds` what it held; `good` is the newest wish of
+    each load balancer that was ever. `refusals` are wishes that were refused since;
+    `suspects` are those one of which was. `stumbles` counts bundles that failed for nobody's wish since one was applied.
     """
 
     id: ApplianceId | None = None
@@ -182,7 +198,12 @@ class ApplianceState:
     unanswered: frozenset[int] = frozenset()
     cold: bool = False
     failures: int = 0
-    refusals: int = 0
+    applied: int = 0
+    applied_holds: Mapping[LoadBalancerId, int] = field(default_factory=dict)
+    good: Map[LoadBalancerId, int] = field(default_factory=Map)
+    refusals: Map[LoadBalancerId, Refusal] = field(default_factory=Map)
+    suspects: frozenset[LoadBalancerId] = frozenset()
+    stumbles: int = 0
     routing: Routing = field(default_factory=Routing)
     retry_at: datetime | None = None
     failed_until: datetime | None = None

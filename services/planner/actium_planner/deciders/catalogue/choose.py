@@ -21,10 +21,16 @@ NOT_YET: Mapping[str, object] = {"sriov_vip": True}
 
 
 def furnish(
-    wish: LoadBalancer, catalogue: CatalogueState, *, providers: Collection[str] = PROVIDERS
+    wish: LoadBalancer,
+    catalogue: CatalogueState,
+    *,
+    providers: Collection[str] = PROVIDERS,
+    is_routed: bool | None = None,
 ) -> LoadBalancer | Rejected:
     """
     Give the load balancer as it shall be created, or why not; `providers` are those that are enabled.
+
+    `is_routed`: whether a router is on its VIP's network, as far as is known.
 
     A provider that is empty is the flavor's or, without one, ours. Without flavor or zone of ours the wish's own data
     stand: drivers that live elsewhere have a catalogue of theirs.
@@ -48,6 +54,7 @@ def furnish(
     return (
         _not_offered(provider, flavor_data)
         or _wrong_network(wish, zone_data)
+        or (_unroutable(wish, flavor_data) if is_routed is False and is_ours(provider) else None)
         or replace(wish, provider=provider, flavor=flavor_data, availability_zone_data=zone_data)
     )
 
@@ -122,4 +129,14 @@ def _wrong_network(wish: LoadBalancer, zone_data: Mapping[str, Any]) -> Rejected
         return None
     where = f"availability zone {wish.availability_zone}"
     detail = f"Network {wish.vip.network_id} is not one that VIPs may be on in {where}: those are {', '.join(valid)}."
+    return invalid(detail, field="vip_network_id")
+
+
+def _unroutable(wish: LoadBalancer, flavor_data: Mapping[str, Any]) -> Rejected | None:
+    if flavor_data.get("front_end") != "L3":
+        return None
+    detail = (
+        f"Network {wish.vip.network_id} has no router that could lead a VIP to an amphora, and the flavor's front_end is"
+        " L3: name another network or flavor."
+    )
     return invalid(detail, field="vip_network_id")

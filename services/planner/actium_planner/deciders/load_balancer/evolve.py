@@ -39,7 +39,8 @@ def evolve(state: LoadBalancerState, event: LoadBalancerEvent) -> LoadBalancerSt
         case events.RoundBegun():
             return replace(state, pending=True)
         case events.RoundEnded(generation=generation):
-            return replace(state, pending=False, ended=max(state.ended, generation), failed=0)
+            ended = max(state.ended, generation)
+            return replace(state, pending=False, ended=ended, failed=0, history=_since(state.history, ended))
         case events.RoundFailed(generation=generation):
             return replace(state, pending=False, failed=generation)
         case events.LoadBalancerWithdrawn():
@@ -90,6 +91,8 @@ def _evolve_reported(state: LoadBalancerState, statuses: Sequence[ObjectStatus])
 
 def _evolve_wish(state: LoadBalancerState, event: LoadBalancerEvent) -> LoadBalancerState:
     generation = getattr(event, "generation", state.generation)
+    if generation != state.generation:
+        state = replace(state, history=_remembered(state))
     match event:
         case events.LoadBalancerCreated(load_balancer=value, appliance_id=meant_for):
             return replace(state, generation=generation, load_balancer=value, meant_for=meant_for)
@@ -119,6 +122,19 @@ def _evolve_wish(state: LoadBalancerState, event: LoadBalancerEvent) -> LoadBala
             return replace(_evolve_l7(state, event), generation=generation)
         case _:
             return replace(state, generation=generation, pools=_evolve_pools(state.pools, event))
+
+
+def _remembered(state: LoadBalancerState) -> Map[int, LoadBalancerState]:
+    """Give the history with what is wished for now, as a newer wish comes; only our own amphorae fall back."""
+    if state.load_balancer is None or not state.is_ours:
+        return state.history
+    return state.history.set(state.generation, replace(state, history=Map()))
+
+
+def _since(history: Map[int, LoadBalancerState], ended: int) -> Map[int, LoadBalancerState]:
+    return (
+        Map({generation: state for generation, state in history.items() if generation >= ended}) if history else history
+    )
 
 
 def _evolve_pools(held: Map[PoolId, PoolState], event: LoadBalancerEvent) -> Map[PoolId, PoolState]:

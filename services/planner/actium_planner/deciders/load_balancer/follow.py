@@ -48,7 +48,7 @@ def _begin_round(state: LoadBalancerState, lb_id: LoadBalancerId, held: int) -> 
 def _end_round(
     state: LoadBalancerState, lb_id: LoadBalancerId, held: int, appliance_id: ApplianceId
 ) -> Sequence[LoadBalancerEvent]:
-    if state.deleting or held == 0 or (held <= state.ended and state.failed == 0):
+    if state.deleting or held == 0 or not state.is_ended_by(held):
         return []
     happened: list[LoadBalancerEvent] = []
     if state.appliance_id is None:

@@ -95,7 +95,8 @@ class LoadBalancerState:
     One load balancer as it is wished for, and how far the wish has come.
 
     `generation` counts wishes; `ended` is the newest one that a round has applied; `failed` the one that failed, 0 once
-    a round has ended well again. `delete_by` is set while a deletion may still be in time.
+    a round has ended well again. `delete_by` is set while a deletion may still be in time. `history` has the wishes that
+    amphorae may still run, or fall back to: those before the newest, back to the last that a round has applied.
     """
 
     load_balancer: LoadBalancer | None = None
@@ -120,6 +121,7 @@ class LoadBalancerState:
     settled: str = ""
     """The last proposal that was settled, so that a repeated settlement is recognised."""
     reported: Reported = field(default_factory=Reported)
+    history: Map[int, "LoadBalancerState"] = field(default_factory=Map)
 
     @property
     def is_ours(self) -> bool:
@@ -130,6 +132,14 @@ class LoadBalancerState:
     def next_generation(self) -> int:
         """The number of a wish that is accepted now."""
         return self.generation + 1
+
+    def at(self, generation: int) -> "LoadBalancerState":
+        """Give it as it was wished for then."""
+        return self.history.get(generation, self)
+
+    def is_ended_by(self, held: int) -> bool:
+        """Say whether a bundle that is applied with the wish of this generation is news: not what it fell back to."""
+        return held >= self.failed and (held > self.ended or self.failed > 0)
 
     def l7_policy(self, policy_id: L7PolicyId) -> L7Policy | None:
         """Give the policy with its position."""

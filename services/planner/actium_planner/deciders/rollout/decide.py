@@ -36,7 +36,9 @@ class Context:
     What decisions about a rollout look at besides it.
 
     `running` gives the fleet as it is now, `is_replaced` whether one is gone and nothing is missing without it. `busy` are
-    amphorae that another rollout replaces, `others` the selections of those that have not ended.
+    amphorae that another rollout replaces, `others` the selections of those that have not ended, `older` those of them that
+    began before this one. `is_current`: the fleet is known as far as this rollout is. Where another planner has it further,
+    we would see again what is replaced already; what that one appended comes to us, too, and all is asked again then.
     """
 
     now: datetime
@@ -46,6 +48,8 @@ class Context:
     refusals: Refusals = field(default_factory=dict)
     busy: Collection[AmphoraId] = ()
     others: Mapping[RolloutId, Selection] = field(default_factory=dict)
+    older: Collection[RolloutId] = ()
+    is_current: bool = True
 
 
 # -- an operator's word
@@ -157,9 +161,9 @@ def _nothing_matches(command: StartRollout, context: Context) -> Rejected:
 
 def advance(state: RolloutState, context: Context) -> Happened:
     """Give what follows from what is true: who is replaced, the end of a wave, the next one, the end of all."""
-    if state.id is None or not state.is_active:
+    if state.id is None or not state.is_active or not context.is_current:
         return []
-    happened: list[RolloutEvent] = [*_outcomes(state, state.id, context)]
+    happened: list[RolloutEvent] = [*_overtaken(state, state.id, context), *_outcomes(state, state.id, context)]
     happened += _end_of_wave(fold(state, happened), state.id, context)
     grown = fold(state, happened)
     if grown.under_way:
@@ -170,6 +174,15 @@ def advance(state: RolloutState, context: Context) -> Happened:
     if fold(state, happened).status is Status.RUNNING and (grown.next_at is None or grown.next_at <= context.now):
         happened += _next_wave(grown, state.id, context)
     return happened
+
+
+def _overtaken(state: RolloutState, rollout_id: RolloutId, context: Context) -> Happened:
+    """End it for an older one that may be about the same amphorae: two planners have let them begin at the same time."""
+    if state.status is Status.ABORTED:
+        return []
+    rivals = [other for other in sorted(context.older) if selections.overlap(state.selection, context.others[other])]
+    reason = "rollout {}, which began before it, may be about the same amphorae"
+    return [events.RolloutAborted(rollout_id=rollout_id, reason=reason.format(other)) for other in rivals[:1]]
 
 
 def _outcomes(state: RolloutState, rollout_id: RolloutId, context: Context) -> Iterator[RolloutEvent]:
