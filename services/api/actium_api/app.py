@@ -9,6 +9,7 @@ import logging
 import re
 import uuid
 from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.exception_handlers import http_exception_handler
@@ -47,6 +48,9 @@ from actium_api.routes.base import MethodFault
 from actium_shared import telemetry
 from actium_shared.errors import BrokenStoreError
 
+if TYPE_CHECKING:
+    from actium_api.access.tenant_secrets import TenantSecrets
+
 log = logging.getLogger(__name__)
 
 RESOURCES = (
@@ -75,12 +79,16 @@ NO_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False)
 
 
 def application(
-    *, with_facade: bool, authenticator: Authenticator | None = None, policy: Policy | None = None
+    *,
+    with_facade: bool,
+    authenticator: Authenticator | None = None,
+    policy: Policy | None = None,
+    tenant_secrets: "TenantSecrets | None" = None,
 ) -> FastAPI:
     """
     Give the application; what else it needs stands in its `state`, put there by `main`.
 
-    Without an authenticator everyone is let in as an administrator.
+    Without an authenticator everyone is let in as an administrator, and without `tenant_secrets` only compute judges secrets.
     """
     app = FastAPI(
         title="Actium", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, telemetry=NO_TELEMETRY
@@ -99,6 +107,7 @@ def application(
     app.add_middleware(Frame)
     app.state.authenticator = authenticator or Everyone()
     app.state.policy = policy or EverythingGoes()
+    app.state.tenant_secrets = tenant_secrets
     return app
 
 

@@ -15,7 +15,13 @@ from actium_api.access.callers import Caller
 from actium_api.faults import Fault, refuse
 from actium_shared.bus import ASK_TIMEOUT_S, Bus
 from actium_shared.clock import Clock
-from actium_shared.commands.compute import CheckSecrets, FindSealingKey, SealingKey
+from actium_shared.commands.compute import (
+    AuthorityReplacement,
+    CheckSecrets,
+    FindSealingKey,
+    ReplaceAuthority,
+    SealingKey,
+)
 from actium_shared.commands.health import ReportStatistics
 from actium_shared.commands.network import FindNetworkObjects, FindSubnet, ReserveVip, VipReservation
 from actium_shared.commands.planner import (
@@ -140,6 +146,19 @@ class Asks:
         if reply is None:
             raise PermanentError("an ask for a key ended without an answer")
         return reply.public_key
+
+    async def replace_authority(self, command: ReplaceAuthority, *, caller: Caller) -> AuthorityReplacement:
+        """
+        Have compute begin to put another authority into the place of the one that amphorae trust.
+
+        Raises:
+            Fault: it refused, or the outcome is unknown (503).
+        """
+        async with self._bounded():
+            reply = await self._ask(command, AuthorityReplacement, caller=caller)
+        if reply is None:
+            raise PermanentError("an ask for another authority ended without an answer")
+        return reply
 
     async def confirm(
         self, command: FindSubnet | FindNetworkObjects | CheckSecrets | ReportStatistics, *, caller: Caller

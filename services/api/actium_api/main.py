@@ -23,6 +23,7 @@ async def main(settings: ApiSettings) -> None:
     """Run until told to stop."""
     clock = SystemClock()
     authenticator, policy = admission.authenticator(settings, clock), admission.policy(settings)
+    tenant_secrets = admission.tenant_secrets(settings)
     database = Database(settings.database_url, clock=clock)
     migrations.upgrade(database.engine)
     positions = Positions(POSITIONS, clock=clock)
@@ -33,7 +34,12 @@ async def main(settings: ApiSettings) -> None:
             projector = Projector(bus=bus, database=database, positions=positions, clock=clock)
             projector.attach(service)
             asks = Asks(bus=bus, positions=positions, clock=clock)
-            app = application(with_facade=settings.facade, authenticator=authenticator, policy=policy)
+            app = application(
+                with_facade=settings.facade,
+                authenticator=authenticator,
+                policy=policy,
+                tenant_secrets=tenant_secrets,
+            )
             app.state.bus = bus
             app.state.stopping = asyncio.Event()  # ends answers that have no end of their own
             app.state.database = database
@@ -68,4 +74,6 @@ async def main(settings: ApiSettings) -> None:
     finally:
         if authenticator is not None:
             await authenticator.close()
+        if tenant_secrets is not None:
+            tenant_secrets.close()
         database.close()

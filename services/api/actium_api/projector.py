@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 BATCH_MOST = 100
 """Commits per transaction when there is a backlog: enough to be quick, few enough to leave the loop soon."""
 
+OTHERS_PAUSE_S = 0.01
+"""For requests wait for the planner's commits; the others', of which there are as many, are taken together."""
+
 CAUSE_TIMEOUT_S = 30.0
 """How long a commit waits for what its decision had read; past this it is applied as it comes, and that is logged."""
 
@@ -46,7 +49,8 @@ class Projector:
         service.loop("catching up", self._catch_up)
         for owner in streams.FEEDS["api"]:
             stream = streams.events_of(owner)
-            service.feed_batches(stream, self.take, after=self.positions.of(stream), most=BATCH_MOST)
+            pause_s = 0.0 if stream == PLANNER else OTHERS_PAUSE_S
+            service.feed_batches(stream, self.take, after=self.positions.of(stream), most=BATCH_MOST, pause_s=pause_s)
         service.loop("statistics", self._follow_statistics)
 
     async def take(self, commits: Sequence[Recorded]) -> None:

@@ -96,5 +96,8 @@ class ApiSettings(ProviderSettings):
     operator_key_file: Path | None = None
     """Who sends its content as `X-Actium-Operator-Key` is an administrator without a token: the command line on this host."""
 
+    secret_store: Literal["local", "barbican"] = "local"  # noqa: S105 - a kind of store
+    """As compute's: with `barbican` and `keystone`, tenants can name only what they can read there themselves."""
+
     healthcheck: bool = False
     """Answer `/healthcheck`, to anyone."""

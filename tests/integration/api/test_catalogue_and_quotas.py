@@ -1,17 +1,13 @@
 """What operators settle, over the real API and planner: flavors, zones, their profiles, quotas, capabilities."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest_asyncio
 
 from actium_shared.ids import RandomIds
-from actium_shared.testing.nats_server import NatsServer
 from builders import PUBLIC, an_id
-from integration.api.world import World, running
+from integration.api.world import World
 
 LBAAS = "/v2.0/lbaas"
 SEVEN = {"loadbalancer", "listener", "pool", "member", "healthmonitor", "l7policy", "l7rule"}
@@ -21,12 +17,6 @@ OLD = {"load_balancer", "health_monitor"}
 def new(what: str) -> str:
     """Give a name that no other test has: they share a log."""
     return f"{what}-{RandomIds().new()[:8]}"
-
-
-@pytest_asyncio.fixture
-async def world(nats_server: NatsServer, tmp_path: Path) -> AsyncIterator[World]:
-    async with running(nats_server, tmp_path) as running_world:
-        yield running_world
 
 
 def fault(response: httpx.Response, status: int, *words: str) -> None:

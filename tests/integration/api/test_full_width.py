@@ -1,21 +1,8 @@
 """What came with the whole API: L7, secrets, more addresses, everything in one call; over a real bus and planner."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest_asyncio
-
-from actium_shared.testing.nats_server import NatsServer
 from builders import PUBLIC, TENANT, an_id
 from integration.api.test_tenant_api import LBAAS, fault, made, make
-from integration.api.world import UNKNOWN_SECRET, World, running
-
-
-@pytest_asyncio.fixture
-async def world(nats_server: NatsServer, tmp_path: Path) -> AsyncIterator[World]:
-    async with running(nats_server, tmp_path) as running_world:
-        yield running_world
-
+from integration.api.world import UNKNOWN_SECRET, World
 
 POOL = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
 RULE = {"type": "PATH", "compare_type": "STARTS_WITH", "value": "/a"}

@@ -5,6 +5,8 @@ import json
 import logging
 import os
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +17,10 @@ import pytest_asyncio
 import stock_client
 from actium_shared.testing.nats_server import NatsServer
 from builders import PUBLIC, an_id
+from certificates import server as certified
 from integration.api.world import World, running
+from real_barbican import server as real_barbican
+from real_barbican.server import Barbican
 from real_keystone import server
 from real_keystone.server import Keystone
 
@@ -26,6 +31,7 @@ AMPHORAE = "/v2.0/octavia/amphorae"
 OPERATOR_KEY = "an-operator-key-of-this-test-0123456789"
 TOKEN_KEPT_S = 2.0
 DEADLINE_S = 20.0
+ISSUED = certified()
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +45,14 @@ def keystone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keystone]:
         running_keystone.make_user("oto", roles={two: "member"})
         running_keystone.make_user("lou", roles={one: "load-balancer_member"})
         yield running_keystone
+
+
+@pytest.fixture(scope="module")
+def coming(keystone: Keystone, tmp_path_factory: pytest.TempPathFactory) -> Iterator["Future[Barbican]"]:
+    """Give a Barbican that lets in whom Keystone knows. It takes its time, and starts while other tests run."""
+    service_user, folder = keystone.variables("actium", "service"), tmp_path_factory.mktemp("barbican")
+    with ExitStack() as stack, ThreadPoolExecutor(1) as threads:
+        yield threads.submit(lambda: stack.enter_context(real_barbican.running(folder, keystone=service_user)))
 
 
 @dataclass
@@ -71,12 +85,13 @@ class Site:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def site(
-    nats_server: NatsServer, keystone: Keystone, tmp_path_factory: pytest.TempPathFactory
+    nats_server: NatsServer, keystone: Keystone, coming: object, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Site]:
     folder = tmp_path_factory.mktemp("world")
     key = folder / "operator.key"
     key.write_text(OPERATOR_KEY)
     settings: dict[str, Any] = {"auth": "keystone", "token_kept_s": TOKEN_KEPT_S, "operator_key_file": key}
+    settings["secret_store"] = "barbican"
     with pytest.MonkeyPatch.context() as environment:
         for name in [name for name in os.environ if name.startswith("OS_")]:
             environment.delenv(name)
@@ -279,6 +294,43 @@ async def test_the_stock_client_works_with_its_own_keystone(site: Site) -> None:
     assert await openstack(site, "oto", "two", "loadbalancer", "list", "--name", "stock") == []
     assert (await openstack(site, "rea", "one", "loadbalancer", "show", "stock"))["id"] == made["id"]
     assert (await site.ask("mia@one", "DELETE", f"{LBAAS}/loadbalancers/{made['id']}")).status_code == 204
+
+
+async def test_only_secrets_that_a_tenant_can_read_himself_can_be_named(site: Site, coming: "Future[Barbican]") -> None:
+    barbican = await asyncio.wrap_future(coming)
+    site.keystone.make_endpoint("key-manager", barbican.url)
+    mias = {"token": site.token("mia@one")}
+    key, certificate = (barbican.put(each, **mias) for each in (ISSUED.key_pem, ISSUED.pem))
+    both = barbican.contain(certificate=certificate, private_key=key, **mias)
+    gone = f"{barbican.url}/v1/containers/{an_id('none')}"
+    looked_at = site.world.fleet.secrets_asked_for
+    for who, ref, status in (("mia@one", both, 201), ("oto@two", both, 400), ("oto@two", gone, 400)):
+        lb = await site.make(who, name="tls")
+        path, body = f"{LBAAS}/listeners", {"protocol": "TERMINATED_HTTPS", "protocol_port": 443}
+        more = {"loadbalancer_id": lb["id"], "default_tls_container_ref": ref}
+        del looked_at[:]
+        answer = await site.ask(who, "POST", path, listener=body | more)
+        assert answer.status_code == status, answer.text
+        if status == 201:
+            assert looked_at == [("default_tls_container_ref", ref)]
+            listener = answer.json()["listener"]["id"]
+            sni = {"sni_container_refs": [gone]}
+            refused_change = await site.ask(who, "PUT", f"{path}/{listener}", listener=sni)
+            assert refused_change.json()["faultstring"] == f"sni_container_refs: there is no secret {gone}."
+            # What is named already is not looked at again: an administrator need not be able to read it.
+            plain: dict[str, list[str]] = {"sni_container_refs": []}
+            assert (await site.ask("admin@admin", "PUT", f"{path}/{listener}", listener=plain)).status_code == 200
+        else:
+            assert answer.json()["faultstring"] == f"default_tls_container_ref: there is no secret {ref}."
+            assert looked_at == []
+            pool = {"loadbalancer_id": lb["id"], "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
+            pool |= {"tls_enabled": True, "tls_container_ref": ref}
+            answer = await site.ask(who, "POST", f"{LBAAS}/pools", pool=pool)
+            assert answer.json()["faultstring"] == f"tls_container_ref: there is no secret {ref}."
+            tree = {"vip_subnet_id": PUBLIC, "listeners": [body | {"default_tls_container_ref": ref}]}
+            assert (await site.ask(who, "POST", f"{LBAAS}/loadbalancers", loadbalancer=tree)).status_code == 400
+        path = f"{LBAAS}/loadbalancers/{lb['id']}?cascade=true"
+        assert (await site.ask(who, "DELETE", path)).status_code == 204
 
 
 async def openstack(site: Site, user: str, project: str, *words: str) -> Any:

@@ -1,24 +1,22 @@
 """What operators do to load balancers and see of the fleet, by their command line and by HTTP, in a world with a planner."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
-import pytest_asyncio
-
+from actium_shared.bus import Question
+from actium_shared.commands.health import LastHeard, ReleaseHeldLosses
+from actium_shared.events.health import AmphoraLossHeldBack, AmphoraLost
+from actium_shared.message import Accepted, Position, Reason, Rejected, Reply
+from actium_shared.streams import events_of
 from actium_shared.testing.nats_server import NatsServer
 from builders import PUBLIC, an_id
-from integration.api.world import World, running
+from integration.api.world import World, Writer
 from integration.operator.test_command_line import Result, run_at
 
 LBS = "/v2/lbaas/loadbalancers"
+AMPHORAE = "/v2/octavia/amphorae"
 OPERATOR = "/operator/v1"
-
-
-@pytest_asyncio.fixture
-async def world(nats_server: NatsServer, tmp_path: Path) -> AsyncIterator[World]:
-    async with running(nats_server, tmp_path) as made:
-        yield made
+HEALTH = events_of("health")
 
 
 async def actium(world: World, *words: str) -> Result:
@@ -96,3 +94,48 @@ async def test_what_a_drill_measured_is_on_the_log(world: World) -> None:
         "kind must be one of planned, kill, and is 'fun'.",
     )
     assert (await world.client.get(f"{LBS}/{lb_id}")).json()["loadbalancer"]["provisioning_status"] == "ACTIVE"
+
+
+async def test_what_a_limit_holds_back_is_shown_and_let_go_of_with_reason_and_name(
+    world: World, nats_server: NatsServer
+) -> None:
+    lb_id = await create(world, "stormy")
+    await world.wait_for(f"{LBS}/{lb_id}", "ACTIVE")
+    fleet = (await world.client.get(f"{OPERATOR}/amphorae")).json()["amphorae"]
+    (only,) = [each for each in fleet if each["load_balancers"] == [{"id": lb_id, "name": "stormy"}]]
+    asked: list[Question] = []
+    about: dict[str, Any] = {name: only[name] for name in ("appliance_id", "host")}
+    about |= {"amphora_id": only["id"], "last_heard_at": datetime.now(UTC)}
+    async with nats_server.bus("health") as bus:
+        health = Writer("health", bus)
+
+        async def judge(question: Question) -> Reply:
+            if not isinstance(question.command, ReleaseHeldLosses):
+                return LastHeard(heard_at={})
+            asked.append(question)
+            if question.command.host == "elsewhere":
+                return Rejected(reason=Reason.NOT_FOUND, detail="nothing is held back on host elsewhere", field="host")
+            await health.append("liveness", only["id"], AmphoraLost(**about, reason="silent"), order_id="lost")
+            return Accepted(position=Position(HEALTH, await bus.last_sequence(HEALTH)))
+
+        await bus.serve_asks("health", judge)
+        held = AmphoraLossHeldBack(**about, reason="too many at once")
+        await health.append("liveness", only["id"], held, order_id="held")
+        await world.wait_for(f"{AMPHORAE}/{only['id']}", "FAILOVER_STOPPED", field="status")
+        listed = await actium(world, "losses", "list")
+        assert listed.out.splitlines()[0] == "1 held back, 0 lost and not replaced yet"
+        line = next(line for line in listed.out.splitlines() if only["id"] in line)
+        assert [word for word in (only["host"], "held-back", "stormy", "too many at once") if word not in line] == []
+
+        elsewhere = await actium(world, "losses", "release", "--host", "elsewhere", "--reason", "power cut")
+        assert (elsewhere.code, elsewhere.err.strip()) == (1, "nothing is held back on host elsewhere")
+        without = await actium(world, "losses", "release", "--reason", " ")
+        assert (without.code, without.err.strip()) == (1, "reason: must have 1 to 1000 characters")
+        released = await actium(world, "losses", "release", "--reason", "power cut")
+        assert released.out.splitlines()[0] == "0 held back, 1 lost and not replaced yet"
+    command = asked[-1].command
+    assert isinstance(command, ReleaseHeldLosses)
+    assert (command.host, command.reason) == ("", "power cut")
+    actor = asked[-1].envelope.actor
+    assert actor is not None
+    assert actor.user_id.startswith("admin ")

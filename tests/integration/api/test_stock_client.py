@@ -1,24 +1,16 @@
 """PyPI's `openstack loadbalancer` commands of administrators, against the real API and planner."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest_asyncio
 
-from actium_shared.testing.nats_server import NatsServer
 from builders import PUBLIC
-from integration.api.world import World, running
+from integration.api.world import World
 from integration.stock_client import StockClient
 
 LB = "loadbalancer"
-
-
-@pytest_asyncio.fixture
-async def world(nats_server: NatsServer, tmp_path: Path) -> AsyncIterator[World]:
-    async with running(nats_server, tmp_path) as made:
-        yield made
 
 
 @pytest_asyncio.fixture

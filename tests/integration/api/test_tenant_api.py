@@ -1,53 +1,13 @@
 """The tenant API over a real bus and the real planner."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest_asyncio
 
-from actium_shared.testing.nats_server import NatsServer
 from builders import PUBLIC, TENANT, an_id
-from integration.api.world import UNKNOWN_SUBNET, World, running
-
-LBAAS = "/v2.0/lbaas"
-
-
-@pytest_asyncio.fixture
-async def world(nats_server: NatsServer, tmp_path: Path) -> AsyncIterator[World]:
-    async with running(nats_server, tmp_path) as running_world:
-        yield running_world
-
-
-async def make(world: World, **fields: Any) -> dict[str, Any]:
-    """Create a load balancer and wait until it serves."""
-    body = {"loadbalancer": {"name": "web", "vip_subnet_id": PUBLIC, **fields}}
-    with world.fleet.busy():
-        response = await world.client.post(f"{LBAAS}/loadbalancers", json=body)
-    assert response.status_code == 201, response.text
-    created: dict[str, Any] = response.json()["loadbalancer"]
-    await world.wait_for(f"{LBAAS}/loadbalancers/{created['id']}", "ACTIVE")
-    return created
-
-
-async def made(world: World, path: str, key: str, **fields: Any) -> dict[str, Any]:
-    with world.fleet.busy():
-        response = await world.client.post(f"{LBAAS}/{path}", json={key: fields})
-    assert response.status_code == 201, response.text
-    document: dict[str, Any] = response.json()[key]
-    return document
-
-
-def fault(response: httpx.Response, status: int, *words: str) -> None:
-    """Expect upstream's fault body with these words in it."""
-    assert response.status_code == status, response.text
-    body = response.json()
-    assert set(body) == {"faultcode", "faultstring", "debuginfo"}
-    assert body["faultcode"] == ("Server" if status >= 500 else "Client")
-    for word in words:
-        assert word in body["faultstring"], body["faultstring"]
+from integration.api.asking import LBAAS, fault, made, make
+from integration.api.world import UNKNOWN_SUBNET, World
 
 
 async def test_a_load_balancer_is_built_piece_by_piece_and_deleted_with_all_in_it(world: World) -> None:
@@ -104,62 +64,6 @@ async def test_a_whole_tree_is_created_at_once(world: World) -> None:
     assert pool["healthmonitor"]["url_path"] is None
     found = (await world.client.get(f"{LBAAS}/listeners/{listener['id']}")).json()["listener"]
     assert found["loadbalancers"] == [{"id": created["id"]}]
-
-
-async def post_with_key(world: World, key: str, path: str, body: dict[str, Any], **headers: str) -> dict[str, Any]:
-    headers |= {"Idempotency-Key": key}
-    response = await world.client.post(f"{LBAAS}/{path}", json=body, headers=headers)
-    assert response.status_code == 201, response.text
-    (document,) = response.json().values()
-    return dict(document)
-
-
-async def test_a_post_that_is_repeated_with_its_key_makes_nothing_new(world: World) -> None:
-    pool = {"name": "p", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
-    members = [{"address": f"10.1.0.{number}", "protocol_port": 80} for number in (10, 11)]
-    whole = {"loadbalancer": {"vip_subnet_id": PUBLIC, "pools": [pool | {"members": members}]}}
-    first, again = [await post_with_key(world, "one", "loadbalancers", whole) for _ in range(2)]
-    pool_id = first["pools"][0]["id"]
-    assert (again["id"], again["pools"][0]["id"]) == (first["id"], pool_id)
-    assert [each["id"] for each in again["pools"][0]["members"]] == [
-        each["id"] for each in first["pools"][0]["members"]
-    ]
-    monitor = {"pool_id": pool_id, "type": "TCP", "delay": 1, "timeout": 1, "max_retries": 1}
-    for path, body in (
-        ("listeners", {"listener": {"loadbalancer_id": first["id"], "protocol": "HTTP", "protocol_port": 80}}),
-        (f"pools/{pool_id}/members", {"member": {"address": "10.1.0.12", "protocol_port": 80}}),
-        ("healthmonitors", {"healthmonitor": monitor}),
-    ):
-        made_ids = {(await post_with_key(world, "one", path, body))["id"] for _ in range(2)}
-        assert len(made_ids) == 1, path
-
-
-async def test_keys_are_each_projects_own_and_not_of_any_length(world: World) -> None:
-    body = {"loadbalancer": {"vip_subnet_id": PUBLIC}}
-    one = await post_with_key(world, "one", "loadbalancers", body)
-    two = await post_with_key(world, "two", "loadbalancers", body)
-    foreign = await post_with_key(world, "one", "loadbalancers", body, **{"X-Project-Id": "b"})
-    assert len({one["id"], two["id"], foreign["id"]}) == 3
-    headers = {"Idempotency-Key": "x" * 256}
-    refused = await world.client.post(f"{LBAAS}/loadbalancers", json=body, headers=headers)
-    fault(refused, 400, "Idempotency-Key", "255")
-
-
-async def test_a_key_makes_another_thing_in_another_load_balancer(world: World) -> None:
-    balancers = [await make(world) for _ in range(2)]
-    kinds = {
-        "listeners": {"listener": {"protocol": "HTTP", "protocol_port": 80}},
-        "pools": {"pool": {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}},
-    }
-    for path, body in kinds.items():
-        ((key, wish),) = body.items()
-        one, other = [
-            await post_with_key(world, "same", path, {key: wish | {"loadbalancer_id": each["id"]}})
-            for each in balancers
-        ]
-        assert one["id"] != other["id"]
-        shown = (await world.client.get(f"{LBAAS}/{path}/{one['id']}")).json()[key]
-        assert shown["loadbalancers"] == [{"id": balancers[0]["id"]}]
 
 
 async def test_amphorae_are_shown_to_administrators(world: World) -> None:

@@ -208,13 +208,13 @@ class World:
     api_settings: ApiSettings
     restart_api: Callable[[], Awaitable[None]]
 
-    async def wait_for(self, path: str, status: str) -> dict[str, object]:
-        """Poll like a client does, until the one resource there has the provisioning status, and give it."""
+    async def wait_for(self, path: str, status: str, *, field: str = "provisioning_status") -> dict[str, object]:
+        """Poll like a client does, until the one resource there has the status, and give it."""
         async with asyncio.timeout(DEADLINE_S):
             while True:
                 response = await self.client.get(path)
                 (document,) = response.json().values()
-                if document["provisioning_status"] == status:
+                if document[field] == status:
                     return dict(document)
                 await asyncio.sleep(0.02)
 

@@ -148,6 +148,22 @@ async def test_a_story_is_shown_by_name_with_durations_actor_and_cause(api: Oper
     assert configured.split() == ["amphora.configured", "runs", "bundle", "1", "(reload,", "12", "ms)"]
 
 
+async def test_positions_say_where_the_log_ends_and_how_far_each_service_has_read(api: OperatorApi, log: Log) -> None:
+    life = await lived(log)
+    end = await api.bus.last_sequence("EVENTS_PLANNER")
+    standing = {"EVENTS_PLANNER": end - 1}
+    await api.bus.serve_status("api", lambda: {"name": "api", "positions": standing, "parked": 0})
+    await api.bus.flush()
+    result = await run(api, "events", "positions")
+    assert (result.code, result.err) == (0, "")
+    rows = {line.split()[0]: line.split()[1:] for line in result.out.splitlines()}
+    assert rows["stream"] == ["ends", "at", "api"]
+    assert rows["EVENTS_PLANNER"] == [str(end), str(end - 1)]
+    assert rows["EVENTS_HEALTH"][1] == "-"
+    words = ("events", "tail", "--no-follow", "--about", life.amphora_id)
+    assert [line.split()[3] for line in (await run(api, *words)).out.splitlines()][-1] == "amphora.deleted"
+
+
 async def test_what_is_wrong_is_one_sentence_and_exit_code_one(api: OperatorApi) -> None:
     api.names["twin"] = ["a", "b"]
     wrong = {

@@ -10,6 +10,7 @@ import httpx
 
 from actium_shared.bus import Bus
 from actium_shared.commands.planner import BatchMember, ReplaceMembers
+from actium_shared.events.amphora import AmphoraDeleted
 from actium_shared.events.load_balancer import MemberCreated
 from actium_shared.ids import MemberId
 from actium_shared.message import CommandCause
@@ -82,6 +83,26 @@ async def test_one_load_balancers_events_of_all_services_come_in_order_of_time_a
     assert types(lines) == WHOLE_STORY
     assert {line["load_balancer_id"] for line in lines} == {wanted.load_balancer_id}
     assert lines == sorted(lines, key=lambda line: line["time"])
+
+
+async def test_whatever_has_events_can_be_asked_about_by_its_id(api: OperatorApi, log: Log) -> None:
+    life, _ = await lived(log), await lived(log)
+    machine = ["amphora.booted", "amphora.configured", "amphora.deleted"]
+    assert types(await read(api, about=life.amphora_id, type="amphora")) == machine
+    carrier = await read(api, about=life.appliance_id)
+    assert {line["aggregate"] for line in carrier} == {"appliance"}
+    assert {line["aggregate_id"] for line in carrier} == {life.appliance_id}
+    assert await read(api, about="nobody") == []
+    following = {"about": life.amphora_id, "follow": "true", "from": "start"}
+    async with asyncio.timeout(20), api.client.stream("GET", "/operator/v1/events", params=following) as answer:
+        lines = answer.aiter_lines()
+        past = [json.loads(await anext(lines)) for _ in range(4)]
+        assert types(past) == ["port.created", *machine]
+        await lived(log)  # nothing of another's
+        await log.append(
+            "amphora", life.amphora_id, AmphoraDeleted(amphora_id=life.amphora_id, appliance_id=life.appliance_id)
+        )
+        assert json.loads(await anext(lines))["aggregate_id"] == life.amphora_id
 
 
 async def test_a_line_tells_actor_cause_and_body_in_full(api: OperatorApi, log: Log) -> None:

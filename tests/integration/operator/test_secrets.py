@@ -1,120 +1,29 @@
 """`actium secret` from the command line to the store, over the real operator API and the real compute."""
 
 import asyncio
+import contextlib
 import json
-import os
-import sys
-from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+import sqlite3
 
-import httpx
 import msgspec
 import pytest
+from msgspec.structs import replace
 
-from actium_api.main import main as api_main
-from actium_api.settings import ApiSettings
-from actium_compute.adapters.management import PlainManagementNetwork
-from actium_compute.adapters.memory import MemoryMachines
-from actium_compute.main import serve
-from actium_compute.settings import ComputeSettings
-from actium_shared import streams, tasks
-from actium_shared.bus import Bus
+from actium_shared import streams
 from actium_shared.event_store import JetStreamEventStore
 from actium_shared.events.load_balancer import ListenerCreated, LoadBalancerCreated
 from actium_shared.ids import ListenerId, SecretRef
 from actium_shared.testing.nats_server import NatsServer
 from actium_shared.wishes import Listener
-from certificates import Issued, root, server
-from integration.api.world import answers, free_port
+from builders import listener
+from certificates import root, server
+from integration.compute.bench import Amphora
+from integration.operator.with_compute import Here, here
 from integration.operator.writing import Life, Log
 
+__all__ = ["here"]
+
 WEB, NEWER = server(), server()
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    code: int | None
-    out: str
-    err: str
-
-
-@dataclass(frozen=True, slots=True)
-class Here:
-    """A running API and compute, and files as an operator has them."""
-
-    client: httpx.AsyncClient
-    folder: Path
-    bus: Bus
-
-    def file(self, name: str, content: bytes) -> str:
-        path = self.folder / name
-        path.write_bytes(content)
-        return str(path)
-
-    async def actium(self, *words: str) -> Result:
-        environment = {**os.environ, "ACTIUM_OPERATOR_URL": str(self.client.base_url)}
-        command = (sys.executable, "-m", "actium_api.cli", "secret", *words)
-        async with asyncio.timeout(30):
-            process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=PIPE, stderr=PIPE)
-            out, err = await process.communicate()
-        return Result(process.returncode, out.decode(), err.decode())
-
-    async def put(self, issued: Issued, *words: str) -> str:
-        """Keep a certificate as people do, and give its reference."""
-        files = (
-            "--certificate",
-            self.file("web.pem", issued.pem),
-            "--key",
-            self.file("web.key", issued.key_pem),
-            "--intermediates",
-            self.file("chain.pem", issued.intermediates_pem),
-        )
-        result = await self.actium("put", *files, *words)
-        assert (result.code, result.err) == (0, "")
-        return result.out.strip()
-
-    async def listed(self, ref: str) -> dict[str, Any] | None:
-        told = json.loads((await self.actium("list", "--json")).out)
-        found: list[dict[str, Any]] = [one for one in told["secrets"] if one["ref"] == ref]
-        return found[0] if found else None
-
-
-@pytest.fixture
-async def here(nats_server: NatsServer, tmp_path: Path) -> AsyncIterator[Here]:
-    passwords = tmp_path / "password"
-    passwords.write_text(nats_server.password("api"))
-    master_key = tmp_path / "master.key"
-    master_key.write_bytes(bytes(32))
-    api = ApiSettings(
-        nats_url=nats_server.url,
-        nats_password_file=passwords,
-        listen_port=free_port(),
-        database_url=f"sqlite:///{tmp_path}/api.sqlite",
-    )
-    compute = ComputeSettings(
-        database_url=f"sqlite:///{tmp_path}/compute.sqlite",
-        world_name="test",
-        images_folder=tmp_path,
-        amphorae_folder=tmp_path,
-        authority_folder=tmp_path / "authority",
-        secrets_folder=tmp_path / "secrets",
-        heartbeat_master_key_file=master_key,
-        relay_addresses=("127.0.0.1:5555",),
-    )
-    async with nats_server.bus("compute") as bus, nats_server.bus("health") as reader:
-        parts = [
-            asyncio.create_task(serve(bus, compute, MemoryMachines(compute.hosts), PlainManagementNetwork())),
-            asyncio.create_task(api_main(api)),
-        ]
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{api.listen_port}", timeout=30.0) as client:
-            await answers(client)
-            try:
-                yield Here(client, tmp_path, reader)
-            finally:
-                await tasks.end(parts)
 
 
 async def test_what_is_put_is_listed_with_its_end_and_a_digest_and_replaced_under_its_reference(here: Here) -> None:
@@ -129,7 +38,7 @@ async def test_what_is_put_is_listed_with_its_end_and_a_digest_and_replaced_unde
     assert second is not None
     assert second["name"] == "web"
     assert second["digest"] != first["digest"]
-    table = (await here.actium("list")).out
+    table = (await here.actium("secret", "list")).out
     assert ref in table
     assert second["digest"][:8] in table
 
@@ -137,13 +46,22 @@ async def test_what_is_put_is_listed_with_its_end_and_a_digest_and_replaced_unde
 async def test_a_reference_of_another_kind_of_store_and_another_project_can_be_given(here: Here) -> None:
     ref = "https://barbican.example.com/v1/containers/6f0a"
     result = await here.actium(
-        "put", "--pkcs12", here.file("web.p12", WEB.pkcs12()), "--name", "web", "--ref", ref, "--project", "p2"
+        "secret",
+        "put",
+        "--pkcs12",
+        here.file("web.p12", WEB.pkcs12()),
+        "--name",
+        "web",
+        "--ref",
+        ref,
+        "--project",
+        "p2",
     )
     assert result.out.strip() == ref
     listed = await here.listed(ref)
     assert listed is not None
     assert listed["project_id"] == "p2"
-    assert (await here.actium("delete", ref)).code == 0
+    assert (await here.actium("secret", "delete", ref)).code == 0
     assert await here.listed(ref) is None
 
 
@@ -168,7 +86,7 @@ async def test_what_is_wrong_is_said_in_a_sentence_that_shows_nothing(
         "bundle": here.file("bundle.pem", WEB.pem + WEB.key_pem),
         "protected": here.file("protected.p12", WEB.pkcs12(passphrase=b"secret")),
     }
-    result = await here.actium("put", *(word.format(**files) for word in words))
+    result = await here.actium("secret", "put", *(word.format(**files) for word in words))
     assert (result.code, result.out) == (1, "")
     assert sentence in result.err
     assert not any(line.decode() in result.err for line in WEB.key_pem.splitlines()[1:-1])
@@ -183,12 +101,39 @@ async def test_a_secret_in_use_is_deleted_by_force_only_and_its_users_are_named(
         while not (listed := await here.listed(ref)) or not listed["used_by"]:
             await asyncio.sleep(0.05)
     assert listed["used_by"] == [{"name": "web", "id": life.load_balancer_id}]
-    refused = await here.actium("delete", ref)
+    refused = await here.actium("secret", "delete", ref)
     assert refused.code == 1
     assert f"web ({life.load_balancer_id})" in refused.err
     assert "--force" in refused.err
-    assert (await here.actium("delete", ref, "--force")).code == 0
+    assert (await here.actium("secret", "delete", ref, "--force")).code == 0
     assert await here.listed(ref) is None
+
+
+async def test_a_secret_that_only_amphorae_still_use_is_deleted_by_force_only(
+    here: Here, nats_server: NatsServer
+) -> None:
+    ref = SecretRef(await here.put(WEB, "--name", "web"))
+    order = Amphora().configure(1)
+    tls = listener(protocol="TERMINATED_HTTPS", protocol_port=443, default_tls_container_ref=ref)
+    (wish,) = order.load_balancers
+    async with nats_server.bus("planner") as planner:
+        await planner.send_order(replace(order, load_balancers=(replace(wish, listeners=(tls,)),)))
+    async with asyncio.timeout(20):
+        while not _known_uses(here, ref):
+            await asyncio.sleep(0.02)
+    assert (await here.listed(ref) or {})["used_by"] == []
+    refused = await here.actium("secret", "delete", ref)
+    assert refused.code == 1
+    assert f"in use by load balancer {wish.load_balancer.id}" in refused.err
+    assert "With --force" in refused.err
+    assert (await here.actium("secret", "delete", ref, "--force")).code == 0
+
+
+def _known_uses(here: Here, ref: str) -> int:
+    """Count what compute has been told to run with it."""
+    with contextlib.closing(sqlite3.connect(here.folder / "compute.sqlite")) as connection:
+        (count,) = connection.execute("SELECT count(*) FROM secret_uses WHERE secret_ref = ?", (ref,)).fetchone()
+    return int(count)
 
 
 async def _with_listener(server: NatsServer, ref: SecretRef) -> Life:
@@ -207,7 +152,7 @@ async def _with_listener(server: NatsServer, ref: SecretRef) -> Life:
 
 async def test_the_events_say_in_words_what_happened_to_a_secret(here: Here) -> None:
     ref = await here.put(WEB, "--name", "web")
-    await here.actium("delete", ref)
+    await here.actium("secret", "delete", ref)
     answer = await here.client.get("/operator/v1/events", params={"type": "secret"})
     lines = [msgspec.json.decode(line) for line in answer.text.splitlines()]
     stored, deleted = [line for line in lines if line["body"]["secret_ref"] == ref]

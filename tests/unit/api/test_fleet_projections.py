@@ -10,6 +10,7 @@ from actium_api.operator.fleet import FleetMember, SparePool
 from actium_api.read_model import queries
 from actium_api.read_model.queries import PageQuery
 from actium_api.read_model.tables import AMPHORAE, LISTENERS, LOAD_BALANCERS
+from actium_shared.commands.health import LastHeard, LogFigures
 from actium_shared.events.amphora import AmphoraBooted, AmphoraConfigured
 from actium_shared.events.appliance import (
     AmphoraAppointed,
@@ -116,9 +117,12 @@ def shown_ids(model: ReadModel, **filters: object) -> set[str]:
         return {row_id for row_id, _ in queries.page(connection, AMPHORAE, query)}
 
 
+HEARD = LastHeard(heard_at={SPARE: START}, logs={SPARE: LogFigures(shipped=7, lost={"full": 2})})
+
+
 def members(model: ReadModel) -> dict[str, FleetMember]:
     with model.database.engine.connect() as connection:
-        return {each.id: each for each in fleet.amphorae(connection, {SPARE: START})}
+        return {each.id: each for each in fleet.amphorae(connection, HEARD)}
 
 
 def pools(model: ReadModel) -> list[SparePool]:
@@ -230,6 +234,7 @@ def test_operators_see_pools_with_what_they_lack(model: ReadModel) -> None:
     assert (pool.size, pool.ready, pool.coming, pool.hosts) == (2, 1, 0, ("host-1",))
     assert pool.trouble == "out of resources: no host"
     assert (members(model)[SPARE].spares_id, members(model)[SPARE].last_heard_at) == (POOL, START)
+    assert members(model)[SPARE].logs == LogFigures(shipped=7, lost={"full": 2})
     model.happened(sized(0))
     assert pools(model)[0].size == 0  # one is left to go
     model.happened(SpareDismissed(spares_id=POOL, amphora_id=SPARE, reason="one too many"))

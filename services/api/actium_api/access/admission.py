@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from openstack.config.cloud_region import CloudRegion
 
     from actium_api.access.keystone import KeystoneTokens
+    from actium_api.access.tenant_secrets import TenantSecrets
 
 OPERATOR_KEY_HEADER = "x-actium-operator-key"
 OPERATOR_KEY_SHORTEST = 32
@@ -79,6 +80,30 @@ class OperatorKey:
 
     async def close(self) -> None:
         await self._otherwise.close()
+
+
+def tenant_secrets(settings: ApiSettings) -> "TenantSecrets | None":
+    """
+    Give who knows which secrets tenants may read; None where nothing proves who they are, or no store could tell.
+
+    Raises:
+        SettingsError: our service user is not given.
+    """
+    if settings.auth == "none" or settings.secret_store == "local":  # noqa: S105 - a kind of store
+        return None
+    from keystoneauth1.adapter import Adapter
+
+    from actium_api.access.tenant_secrets import SERVICE, BarbicanTenantSecrets
+
+    region = _service_user()
+    barbican = Adapter(
+        region.get_session(),
+        service_type=SERVICE,
+        interface=region.get_interface(SERVICE),
+        region_name=region.get_region_name(SERVICE),
+        endpoint_override=region.get_endpoint(SERVICE),
+    )
+    return BarbicanTenantSecrets(barbican)
 
 
 def _refuse_without_effect(settings: ApiSettings) -> None:

@@ -16,6 +16,7 @@ from actium_api.settings import ApiSettings
 from actium_shared.message import Actor
 
 PROJECT_HEADER = "x-project-id"
+TOKEN_HEADER = "x-auth-token"  # noqa: S105 - the header's name
 PROJECT_MOST = 36
 PROJECTS_KEPT = 1000
 ADMINISTRATOR = frozenset(("admin",))

@@ -17,13 +17,12 @@ from keystoneauth1 import exceptions
 from keystoneauth1.adapter import Adapter
 from starlette.requests import HTTPConnection
 
-from actium_api.access.callers import Identity, IdentityUnavailableError, UnknownCallerError
+from actium_api.access.callers import TOKEN_HEADER, Identity, IdentityUnavailableError, UnknownCallerError
 from actium_api.access.lru import Lru
 from actium_shared.clock import Clock
 
 log = logging.getLogger(__name__)
 
-TOKEN_HEADER = "x-auth-token"  # noqa: S105 - the header's name
 TOKEN_LONGEST = 8192
 
 THREADS = 8

@@ -5,12 +5,20 @@ import sys
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from actium_api.access import rules
-from actium_api.cli import fleet_showing, rollout_commands, secret_commands, showing
+from actium_api.cli import (
+    authority_commands,
+    dead_letter_commands,
+    fleet_showing,
+    loss_commands,
+    rollout_commands,
+    secret_commands,
+    showing,
+)
 from actium_api.cli.client import CliError, OperatorApi, Query
 from actium_api.cli.output import api, errors, output, write
 from actium_api.cli.reading import Reader
@@ -25,6 +33,9 @@ app.add_typer(events_app, name="events")
 app.add_typer(policy_app, name="policy")
 app.add_typer(secret_commands.app, name="secret")
 app.add_typer(rollout_commands.app, name="rollout")
+app.add_typer(authority_commands.app, name="authority")
+app.add_typer(loss_commands.app, name="losses")
+app.add_typer(dead_letter_commands.app, name="dead-letters")
 
 
 def main() -> None:
@@ -38,7 +49,12 @@ def main() -> None:
 
 @events_app.command("tail")
 def tail(
+    *,
     load_balancer: Annotated[str | None, typer.Option(help="Only what concerns this one: its id or its name.")] = None,
+    about: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Only its own events: an amphora's, appliance's, rollout's, secret's ..."),
+    ] = None,
     types: Annotated[
         list[str] | None, typer.Option("--type", help="Only this type, or those that begin so; may be repeated.")
     ] = None,
@@ -61,6 +77,8 @@ def tail(
         query["from"] = begin
     if load_balancer:
         query["load_balancer"] = client.find_load_balancer(load_balancer)
+    if about:
+        query["about"] = about
     with suppress(KeyboardInterrupt):  # how a follower is meant to end
         _tail(client, query, as_json=as_json)
 
@@ -94,6 +112,16 @@ def show(
         return
     for text in showing.story(story):
         output.print(text, soft_wrap=True)
+
+
+@events_app.command("positions")
+def positions(as_json: Annotated[bool, typer.Option("--json", help="As the API tells it.")] = False) -> None:
+    """Where each stream of the log ends, and how far each service has read it; `--from` takes such positions."""
+    told = api().get("/operator/v1/positions")
+    if as_json:
+        write(json.dumps(told))
+    else:
+        output.print(showing.positions(told))
 
 
 @app.command("services")
@@ -153,14 +181,3 @@ def policy_sample(
 @policy_app.callback()
 def policy() -> None:
     """Without this typer would make the one command the whole of `policy`."""
-
-
-@app.command("dead-letters")
-def dead_letters(as_json: Annotated[bool, typer.Option("--json", help="As the API tells it.")] = False) -> None:
-    """List what services could not digest, newest first, with the reason."""
-    told: dict[str, Any] = api().get("/operator/v1/dead-letters")
-    if as_json:
-        write(json.dumps(told))
-        return
-    for letter in told["dead_letters"]:
-        output.print(showing.dead_letter(letter), soft_wrap=True)

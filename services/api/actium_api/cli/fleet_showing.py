@@ -17,7 +17,17 @@ DIGEST_LENGTH = 8
 
 
 def amphorae(told: Iterable[Mapping[str, Any]], *, now: datetime) -> Table:
-    columns = ("amphora", "role", "host", "status", "load balancers", "bundle", "last heard", "certificate until")
+    columns = (
+        "amphora",
+        "role",
+        "host",
+        "status",
+        "load balancers",
+        "bundle",
+        "last heard",
+        "logs lost",
+        "certificate until",
+    )
     table = _table(*columns)
     for one in told:
         table.add_row(
@@ -28,9 +38,35 @@ def amphorae(told: Iterable[Mapping[str, Any]], *, now: datetime) -> Table:
             _carried(one),
             _bundle(one),
             _heard(one["last_heard_at"], now),
+            _lost(one["logs"]),
             (one["certificate_expires_at"] or "-").partition("T")[0],
         )
     return table
+
+
+def _lost(logs: Mapping[str, Any] | None) -> Text:
+    """Lines of listeners' logs, and why: whom it concerns looks at the store first."""
+    if logs is None:
+        return Text("-", "dim")
+    why = ", ".join(f"{clean(reason)} {count}" for reason, count in sorted(logs["lost"].items()))
+    return Text(why, "yellow") if why else Text("none", "green")
+
+
+def losses(told: Iterable[Mapping[str, Any]], *, now: datetime) -> Table:
+    table = _table("amphora", "host", "verdict", "load balancers", "last heard", "why")
+    for one in told:
+        verdict = Text(one["verdict"], "bold red" if one["verdict"] == "lost" else "yellow")
+        heard, why = _heard(one["last_heard_at"], now), clean(one["trouble"] or "-")
+        table.add_row(one["id"], clean(one["host"] or "-"), verdict, _carried(one), heard, why)
+    return table
+
+
+def authority(told: Mapping[str, Any]) -> Text:
+    if told["phase"] == "settled":
+        return Text(f"edition {told['edition']}: ").append("settled", "green").append(", no replacement is under way")
+    text = Text(f"edition {told['edition']}: ").append(clean(told["phase"]), "yellow")
+    waiting = ", ".join(map(short, told["waits_for"]))
+    return text.append(f"; waits for {waiting}" if waiting else "", "dim")
 
 
 def spares(told: Iterable[Mapping[str, Any]]) -> Table:

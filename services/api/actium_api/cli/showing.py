@@ -76,6 +76,24 @@ def _step(step: Mapping[str, Any], *, first: bool) -> Text:
     return text.append_text(_words(event, who=step["who"], with_cause=first))
 
 
+def positions(told: Mapping[str, Any]) -> Table:
+    """Show a line for each stream: its end, and in the services' columns where they stand."""
+    readers = [name for name, standing in told["services"].items() if standing]
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for column in ("stream", "ends at", *readers):
+        table.add_column(column, justify="left" if column == "stream" else "right")
+    for stream, end in told["streams"].items():
+        standing = [told["services"][name].get(stream) for name in readers]
+        table.add_row(stream, str(end), *(_standing(each, end) for each in standing))
+    return table
+
+
+def _standing(position: int | None, end: int) -> Text:
+    if position is None:
+        return Text("-", "dim")
+    return Text(str(position), "yellow" if position < end else "green")
+
+
 def services(statuses: Iterable[Mapping[str, Any]]) -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False)
     for column in ("service", "state", "started", "parked", "behind the log by", "facts"):
@@ -122,11 +140,14 @@ def secrets(kept: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def dead_letter(letter: Mapping[str, Any]) -> Text:
-    text = Text(time(letter["parked_at"]), "dim")
+    text = Text(f"{letter['id']:>5}  ").append(time(letter["parked_at"]), "dim")
     text.append(f"  {letter['service']:8} ")
     text.append(f"{clean(letter['type'] or '?'):{TYPE_WIDTH}}", "cyan")
     text.append(f" {clean(letter['position'])}", "blue")
-    return text.append(f"  {clean(letter['reason'])}", "red")
+    text.append(f"  {clean(letter['reason'])}", "red")
+    if decision := letter["decision"]:
+        text.append(f"  {decision['word']} by {clean(decision['by'])}: {clean(decision['reason'])}", "green")
+    return text
 
 
 def time(text: str) -> str:

@@ -14,7 +14,13 @@ from actium_shared.ids import RandomIds
 
 router = APIRouter(include_in_schema=False)
 
-TITLES: Mapping[int, str] = {400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed"}
+TITLES: Mapping[int, str] = {
+    400: "Bad Request",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    413: "Request Entity Too Large",
+}
+BODY_MOST_BYTES = 64 * 1024
 
 
 @router.get("/identity")
@@ -41,9 +47,14 @@ def _version(request: Request) -> dict[str, Any]:
 
 @router.post("/identity/v3/auth/tokens")
 async def issue(request: Request) -> Response:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_MOST_BYTES:
+            return fault(413, f"the body must not exceed {BODY_MOST_BYTES} bytes")
     try:
-        asked = msgspec.json.decode(await request.body(), type=tokens.AuthRequest)
-    except msgspec.DecodeError as exc:
+        asked = msgspec.json.decode(body, type=tokens.AuthRequest)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         return fault(400, f"the request for a token cannot be read: {exc}")
     content = _token(request, asked.user, methods=asked.auth.identity.methods)
     return JSONResponse({"token": content}, status_code=201, headers={"X-Subject-Token": RandomIds().new()})

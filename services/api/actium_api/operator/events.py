@@ -16,9 +16,9 @@ from actium_shared.bus import Bus, Delivery
 from actium_shared.errors import UnreadableError
 from actium_shared.event_store import Recorded, recorded
 from actium_shared.events import EVENTS
-from actium_shared.streams import token
+from actium_shared.streams import EVENT_OWNERS, events_of, token
 
-PARAMETERS = ("load_balancer", "type", "from", "follow")
+PARAMETERS = ("load_balancer", "about", "type", "from", "follow")
 TYPES = tuple(sorted(event.TYPE for event in EVENTS))
 TRUTHS: Mapping[str, bool] = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
@@ -28,6 +28,9 @@ class EventsQuery:
     """What one reader wants. `begin` is not understood yet: that takes the bus."""
 
     load_balancer_id: str | None
+    about: str | None
+    """Whose own events: the id of an amphora, an appliance, a rollout, a secret or whatever else has some."""
+
     types: tuple[str, ...]
     begin: str
     follow: bool
@@ -43,9 +46,12 @@ class EventsQuery:
         for name in given:
             if name not in PARAMETERS:
                 raise BadQueryError(name, f"unknown parameter; known are {', '.join(PARAMETERS)}")
+        if given.get("load_balancer") and given.get("about"):
+            raise BadQueryError("about", "cannot be combined with load_balancer: that one tells of all that carries it")
         follow = parse_truth("follow", given.get("follow", "false"))
         return cls(
             load_balancer_id=given.get("load_balancer") or None,
+            about=given.get("about") or None,
             types=tuple(parse_type(text) for text in given.getlist("type")),
             begin=given.get("from") or ("now" if follow else "start"),
             follow=follow,
@@ -79,14 +85,20 @@ class EventStream:
     until: After
 
     async def tell(self, emit: Emit) -> None:
-        wanted = self.query.load_balancer_id
-        subjects = self.relations.subjects(wanted) if wanted else None
-        feed = reading.history(self.bus, after=self.after, until=self.until, subjects=subjects)
+        feed = reading.history(self.bus, after=self.after, until=self.until, subjects=self._subjects())
         async with aclosing(feed) as deliveries:
             async for delivery in deliveries:
                 await self._emit(delivery, emit)
         if self.query.follow:
             await self._follow(emit)
+
+    def _subjects(self) -> Mapping[str, tuple[str, ...]] | None:
+        """Give the subjects, by stream, that the reader wants; None for all."""
+        if self.query.load_balancer_id is not None:
+            return self.relations.subjects(self.query.load_balancer_id)
+        if self.query.about is not None:
+            return {events_of(owner): (f"evt.{owner}.*.{token(self.query.about)}",) for owner in EVENT_OWNERS}
+        return None
 
     async def _follow(self, emit: Emit) -> None:
         async def deliver(delivery: Delivery) -> None:
@@ -103,6 +115,8 @@ class EventStream:
             await emit(line)
 
     async def _concerns(self, delivery: Delivery) -> bool:
+        if self.query.about is not None:
+            return delivery.subject.endswith(f".{token(self.query.about)}")
         try:
             commit = recorded(delivery)
         except UnreadableError:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from actium_api.read_model.amphora_rows import WAITING
 from actium_api.read_model.tables import AMPHORAE, APPLIANCES, CARRIED, LOAD_BALANCERS, SPARES
 from actium_shared.bus import Bus
-from actium_shared.commands.health import FindLastHeard, LastHeard
+from actium_shared.commands.health import FindLastHeard, LastHeard, LogFigures
 from actium_shared.errors import RetryableError, UnreadableError
 from actium_shared.ids import AmphoraId
 
@@ -31,7 +31,9 @@ class FleetMember(msgspec.Struct, frozen=True, kw_only=True):
     """
     One amphora. `role` is what it was made for, `vrrp_state` what it says it is; of a spare `spares_id` is its pool.
 
-    `bundle` and `digest` are what it runs. `last_heard_at` is null too where health does not answer.
+    `bundle` and `digest` are what it runs. `last_heard_at` is null too where health does not answer. `verdict` is health's:
+    lost, or held-back where a limit keeps it from being judged so; `trouble` says why. `logs`: its
+    listeners' lines that it brought to the object store and those that it lost, null where it ships none.
     """
 
     id: str
@@ -42,6 +44,7 @@ class FleetMember(msgspec.Struct, frozen=True, kw_only=True):
     vrrp_state: str | None
     host: str | None
     status: str
+    verdict: str | None
     trouble: str | None
     image_tag: str | None
     load_balancers: tuple[CarriedOne, ...]
@@ -52,6 +55,7 @@ class FleetMember(msgspec.Struct, frozen=True, kw_only=True):
     certificate_expires_at: str | None
     appointed_at: str | None
     last_heard_at: datetime | None
+    logs: LogFigures | None = None
 
 
 class SparePool(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,17 +73,17 @@ class SparePool(msgspec.Struct, frozen=True, kw_only=True):
     retry_at: str | None
 
 
-async def last_heard(bus: Bus) -> Mapping[AmphoraId, datetime]:
-    """Give when amphorae were heard, as far as health says: without it the rest is still worth a look."""
+async def last_heard(bus: Bus) -> LastHeard:
+    """Give when amphorae were heard and what, as far as health says: without it the rest is still worth a look."""
     try:
         reply = await bus.ask(FindLastHeard(), timeout_s=HEALTH_TIMEOUT_S)
     except (RetryableError, UnreadableError) as exc:
         log.info("health does not say whom it heard", extra={"error": str(exc)})
-        return {}
-    return reply.heard_at if isinstance(reply, LastHeard) else {}
+        return LastHeard(heard_at={})
+    return reply if isinstance(reply, LastHeard) else LastHeard(heard_at={})
 
 
-def amphorae(connection: sa.Connection, heard: Mapping[AmphoraId, datetime]) -> list[FleetMember]:
+def amphorae(connection: sa.Connection, heard: LastHeard) -> list[FleetMember]:
     """Give all amphorae that exist, the oldest first."""
     carried = _carried(connection)
     topologies = {each.id: each.topology for each in connection.execute(sa.select(APPLIANCES))}
@@ -105,7 +109,7 @@ def _member(
     *,
     carried: Mapping[str, list[CarriedOne]],
     topologies: Mapping[str, str],
-    heard: Mapping[AmphoraId, datetime],
+    heard: LastHeard,
 ) -> FleetMember:
     owner, same = row["appliance_id"], ("host", "role", "vrrp_state", "image_tag", "bundle", "epoch", "digest")
     shown: dict[str, Any] = {name: row[name] for name in (*same, "management_address", "certificate_expires_at")}
@@ -116,10 +120,12 @@ def _member(
         spares_id=None if owner in topologies else owner,
         topology=topologies.get(owner),
         status=row["status"],
+        verdict=row["verdict"],
         trouble=row["verdict_reason"],
         load_balancers=tuple(carried.get(owner, ())),
         appointed_at=row["appointed_at"],
-        last_heard_at=heard.get(AmphoraId(row["id"])),
+        last_heard_at=heard.heard_at.get(AmphoraId(row["id"])),
+        logs=heard.logs.get(AmphoraId(row["id"])),
     )
 
 

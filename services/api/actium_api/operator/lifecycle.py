@@ -6,11 +6,9 @@ from starlette.requests import Request
 from actium_api.asks import Asks
 from actium_api.faults import Fault
 from actium_api.operator.errors import OperatorError
-from actium_api.operator.operators import operator_of, posted
+from actium_api.operator.operators import good_reason, operator_of, posted
 from actium_shared.commands.planner import LoadBalancerCommand, RecordDrill, SettleLoadBalancer
 from actium_shared.ids import LoadBalancerId
-
-REASON_MOST = 1000
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,9 +29,7 @@ class Drill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 async def settle(request: Request) -> None:
     """Have what is in flight for a load balancer called failed."""
-    reason = (await posted(request, Settlement)).reason.strip()
-    if not 0 < len(reason) <= REASON_MOST:
-        raise OperatorError(400, f"must have 1 to {REASON_MOST} characters", field="reason")
+    reason = good_reason((await posted(request, Settlement)).reason)
     await _decide(request, SettleLoadBalancer(load_balancer_id=_id(request), reason=reason))
 
 

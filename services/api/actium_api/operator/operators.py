@@ -12,6 +12,7 @@ from actium_api.operator.errors import OperatorError
 ACTOR_HEADER = "x-actium-actor"
 NAME_MOST = 64
 BODY_MOST_BYTES = 64 * 1024
+REASON_MOST = 1000
 
 T = TypeVar("T")
 
@@ -23,6 +24,19 @@ def operator_of(request: Request) -> Caller:
     if not name or not name.isprintable() or not found.identity.says_his_name:
         return found
     return replace(found, identity=replace(found.identity, user_id=f"{found.user_id} {name}"))
+
+
+def good_reason(text: str) -> str:
+    """
+    Give a reason as it goes onto the log, for those who read it.
+
+    Raises:
+        OperatorError: it says nothing, or too much.
+    """
+    reason = text.strip()
+    if not 0 < len(reason) <= REASON_MOST:
+        raise OperatorError(400, f"must have 1 to {REASON_MOST} characters", field="reason")
+    return reason
 
 
 async def posted(request: Request, kind: type[T]) -> T:

@@ -9,8 +9,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from actium_api.operator import authority as authorities
 from actium_api.operator import dead_letters as letters
-from actium_api.operator import fleet, lifecycle, rollouts, secrets_api
+from actium_api.operator import fleet, lifecycle, losses, rollouts, secrets_api
 from actium_api.operator import services as service_statuses
 from actium_api.operator import story as stories
 from actium_api.operator.errors import OperatorError, error_response
@@ -98,6 +99,13 @@ async def dead_letters(request: Request) -> Response:
     return rendered({"dead_letters": await letters.dead_letters(bus_of(request))})
 
 
+@router.post("/dead-letters/{letter}/{word}")  # noqa: FAST003 - read from the request, as all routes do
+@answered
+async def decide_on_dead_letter(request: Request) -> Response:
+    await letters.decide(request, bus_of(request))
+    return Response(status_code=204)
+
+
 @router.get("/amphorae")
 @answered
 async def amphorae(request: Request) -> Response:
@@ -110,6 +118,32 @@ async def amphorae(request: Request) -> Response:
 @answered
 async def spares(request: Request) -> Response:
     return rendered({"spares": await database_of(request).read(fleet.spares)})
+
+
+@router.get("/losses")
+@answered
+async def all_losses(request: Request) -> Response:
+    return rendered(await losses.listed(bus_of(request), database_of(request)))
+
+
+@router.post("/losses/release")
+@answered
+async def release_losses(request: Request) -> Response:
+    await losses.release(request)
+    return rendered(await losses.listed(bus_of(request), database_of(request)))
+
+
+@router.get("/authority")
+@answered
+async def authority(request: Request) -> Response:
+    return rendered({"authority": await authorities.shown(bus_of(request))})
+
+
+@router.post("/authority/replacement")
+@answered
+async def replace_authority(request: Request) -> Response:
+    await authorities.replace(request)
+    return rendered({"authority": await authorities.shown(bus_of(request))}, status=202)
 
 
 @router.post("/load-balancers/{load_balancer_id}/settle")  # noqa: FAST003 - as above

@@ -28,6 +28,9 @@ SCHEME = "actium:secret/"
 MOST_BYTES = 2 * 1024 * 1024
 """Of a body; what compute keeps is less, and base64 makes a third more of it."""
 
+CONFLICT = 409
+BY_FORCE = "By force it is deleted all the same; they then cannot be changed any more"
+
 
 class SecretPost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`content` is PEM or PKCS#12 in base64. With a `ref` it takes the place of what is there, and its name if none is given."""
@@ -77,17 +80,17 @@ async def delete(request: Request) -> None:
     known = await _find(request, ref)
     if known is None:
         raise OperatorError(404, f"there is no secret {ref!r}", field="ref")
-    if known.used_by and not parse_truth("force", request.query_params.get("force", "false")):
+    forced = parse_truth("force", request.query_params.get("force", "false"))
+    if known.used_by and not forced:
         users = ", ".join(f"{each.name or 'without a name'} ({each.id})" for each in known.used_by)
-        raise OperatorError(
-            409,
-            f"load balancers use it: {users}. By force it is deleted all the same; they then cannot be changed any more",
-        )
-    command = DeleteSecret(project_id=ProjectId(known.project_id), secret_ref=SecretRef(ref))
+        raise OperatorError(CONFLICT, f"load balancers use it: {users}. {BY_FORCE}")
+    # Compute decides: what amphorae are told to run may name it still, whatever is wished for by now.
+    command = DeleteSecret(project_id=ProjectId(known.project_id), secret_ref=SecretRef(ref), unless_used=not forced)
     try:
         await _asks(request).decide(command, caller=operator_of(request))
     except Fault as exc:
-        raise OperatorError(exc.status, exc.message) from exc
+        more = f" {BY_FORCE}" if exc.status == CONFLICT else ""
+        raise OperatorError(exc.status, f"{exc.message}{more}") from exc
 
 
 async def _posted(request: Request) -> SecretPost:

@@ -9,7 +9,7 @@ from actium_api.operator.catalogue_words import of_catalogue
 from actium_api.operator.fleet_words import of_fleet
 from actium_api.operator.rollout_words import of_rollout
 from actium_api.operator.short import SHORT_ID_LENGTH, named, short
-from actium_shared.events import health, load_balancer, network, secret
+from actium_shared.events import authority, dead_letter, health, load_balancer, network, secret
 from actium_shared.message import Actor, Cause, ClockCause, Command, CommandCause, Event, EventCause, Order, WorkCause
 from actium_shared.proposals import ObjectStatus
 from actium_shared.wishes import L7Policy, L7Rule
@@ -32,6 +32,8 @@ def what(event: Event, cause: Cause) -> str:
         or _of_network(event)
         or _of_health(event)
         or _of_secret(event)
+        or _of_authority(event)
+        or _of_dead_letter(event)
         or of_catalogue(event)
         or fields(event)
     )
@@ -220,6 +222,10 @@ def _of_network(event: Event) -> str:
             return f"port {short(port_id)} cannot be had: {reason}"
         case network.PortDeleted(port_id=port_id):
             return f"port {short(port_id)} is gone"
+        case network.PortStrayRemoved(port_id=port_id):
+            return f"nobody ordered port {short(port_id)}, so it was removed"
+        case network.RoutesStrayRemoved(via=via, addresses=addresses):
+            return f"nobody ordered routes of {', '.join(addresses)} to {via}, so they were removed"
         case network.RoutesSettled(vips=vips, routing_addresses=()):
             return f"no VIP is routed here, {len(vips)} wished" if vips else "no VIP is routed here any more"
         case network.RoutesSettled(vips=vips, routing_addresses=addresses):
@@ -240,6 +246,26 @@ def _of_health(event: Event) -> str:
                 f"{one.kind} {short(one.id)} is {one.operating_status}" + (f" ({one.reason})" if one.reason else "")
                 for one in changes
             )
+        case _:
+            return ""
+
+
+def _of_dead_letter(event: Event) -> str:
+    match event:
+        case dead_letter.DeadLetterRetried(letter=letter, service=service, reason=reason):
+            return f"dead letter {letter} of {service} was handled after all: {reason}"
+        case dead_letter.DeadLetterSkipped(letter=letter, service=service, reason=reason):
+            return f"dead letter {letter} of {service} is not handled any more: {reason}"
+        case _:
+            return ""
+
+
+def _of_authority(event: Event) -> str:
+    match event:
+        case authority.AuthorityTurned(phase=phase, edition=edition, reason=reason):
+            because = f" ({reason})" if reason else ""
+            done = "the new authority alone is trusted" if phase == "settled" else phase
+            return f"edition {edition}: {done}{because}"
         case _:
             return ""
 

@@ -1,6 +1,7 @@
 """What the API shows of amphorae: put together from what planner, compute and network said, in whatever order they did."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -45,25 +46,49 @@ PRIORITIES = {"MASTER": 254, "BACKUP": 253}
 VRRP_INTERFACE, VRRP_ID = "vip0", 1
 """As the amphora driver calls them, in every amphora alike."""
 
-_FIRST_CARRIED = (
+_OLDEST = (
     sa.select(CARRIED.c.load_balancer_id)
-    .where(CARRIED.c.appliance_id == sa.bindparam("appliance"))
+    .where(CARRIED.c.appliance_id == AMPHORAE.c.appliance_id)
     .order_by(CARRIED.c.admitted)
     .limit(1)
+    .scalar_subquery()
 )
+"""The load balancer that the appliance has carried longest."""
 
 _LOAD_BALANCER = msgspec.msgpack.Decoder(LoadBalancer)
 
 
 def amphora_values(connection: sa.Connection, key: Mapping[str, Any], *, many: bool) -> list[dict[str, object]]:
     """Give the new values of these amphorae's shown columns; `key` is the id."""
-    rows = connection.execute(statements.select(AMPHORAE.c.id, many), key).mappings().all()
-    return [_values(connection, row) for row in rows]
+    return [_values(row) for row in connection.execute(_all_that_is_known(many), key).mappings()]
 
 
-def _values(connection: sa.Connection, row: sa.RowMapping) -> dict[str, object]:
-    load_balancer = _oldest(connection, row["appliance_id"])
-    home = _home(connection, row["appliance_id"])
+@cache
+def _all_that_is_known(many: bool) -> sa.Select[Any]:
+    """Give what the rows are made of, in one statement: the amphora, what it carries, its port, and where it belongs."""
+    return (
+        sa.select(
+            AMPHORAE,
+            LOAD_BALANCERS.c.wish.label("oldest_wish"),
+            PORTS.c.address.label("vip_port_address"),
+            APPLIANCES.c.id.label("home"),
+            APPLIANCES.c.project_id.label("home_project_id"),
+            APPLIANCES.c.compute_flavor.label("home_flavor"),
+            SPARES.c.compute_flavor.label("pool_flavor"),
+            SPARES.c.compute_zone.label("pool_zone"),
+        )
+        .select_from(AMPHORAE)
+        .outerjoin(LOAD_BALANCERS, LOAD_BALANCERS.c.id == _OLDEST)
+        .outerjoin(PORTS, PORTS.c.id == AMPHORAE.c.vip_port_id)
+        .outerjoin(APPLIANCES, APPLIANCES.c.id == AMPHORAE.c.appliance_id)
+        .outerjoin(SPARES, SPARES.c.id == AMPHORAE.c.appliance_id)
+        .where(statements.among(AMPHORAE.c.id, many))
+    )
+
+
+def _values(row: sa.RowMapping) -> dict[str, object]:
+    load_balancer = None if row["oldest_wish"] is None else _LOAD_BALANCER.decode(row["oldest_wish"])
+    in_appliance = row["home"] is not None  # else in a pool, if that is known yet
     role = row["planned_role"]
     is_one_of_two = role in PRIORITIES
     values: dict[str, Any] = {
@@ -72,7 +97,7 @@ def _values(connection: sa.Connection, row: sa.RowMapping) -> dict[str, object]:
         "loadbalancer_id": load_balancer and load_balancer.id,
         "compute_id": row["booted_as"],
         "lb_network_ip": row["management_address"],
-        "vrrp_ip": _scalar(connection, PORTS.c.address, PORTS.c.id, row["vip_port_id"]),
+        "vrrp_ip": row["vip_port_address"],
         "ha_ip": load_balancer and load_balancer.vip.address,
         "vrrp_port_id": row["vip_port_id"],
         "ha_port_id": load_balancer and load_balancer.vip.port_id,
@@ -83,17 +108,17 @@ def _values(connection: sa.Connection, row: sa.RowMapping) -> dict[str, object]:
         "vrrp_interface": VRRP_INTERFACE if is_one_of_two else None,
         "vrrp_id": VRRP_ID if role else None,
         "vrrp_priority": PRIORITIES.get(role),
-        "cached_zone": _zone(load_balancer) or home.get("compute_zone"),
+        "cached_zone": _zone(load_balancer) or (None if in_appliance else row["pool_zone"]),
         "created_at": row["appointed_at"],
         "updated_at": max(filter(None, (row["planned_at"], row["machine_at"])), default=None),
         "image_id": row["image_tag"],
-        "compute_flavor": home.get("compute_flavor"),
+        "compute_flavor": row["home_flavor"] if in_appliance else row["pool_flavor"],
     }
     hidden = row["stage"] in (None, CLEARED)
     body = None if hidden else msgspec.json.encode({name: values[name] for name in SHOWN})
     return {name: values[name] for name in SHOWN if name != "id"} | {
         "key": row["id"],
-        "project_id": home.get("project_id"),
+        "project_id": row["home_project_id"],
         "body": body,
     }
 
@@ -110,25 +135,5 @@ def _status(row: Mapping[Any, Any]) -> str:
     return {JOINED: "ALLOCATED", WAITING: "READY", HANDED_OUT: "PENDING_UPDATE"}.get(row["stage"], "BOOTING")
 
 
-def _oldest(connection: sa.Connection, appliance_id: str) -> LoadBalancer | None:
-    """Give the load balancer that the appliance has carried longest."""
-    oldest = connection.scalar(_FIRST_CARRIED, {"appliance": appliance_id})
-    wish = _scalar(connection, LOAD_BALANCERS.c.wish, LOAD_BALANCERS.c.id, oldest)
-    return None if wish is None else _LOAD_BALANCER.decode(wish)
-
-
-def _home(connection: sa.Connection, appliance_id: str) -> Mapping[Any, Any]:
-    """Give the row of the appliance that an amphora belongs to, or of the pool that it waits in."""
-    for table in (APPLIANCES, SPARES):
-        found = connection.execute(statements.select(table.c.id, False), {"key": appliance_id}).mappings().first()
-        if found is not None:
-            return found
-    return {}
-
-
 def _zone(load_balancer: LoadBalancer | None) -> object:
     return load_balancer and load_balancer.availability_zone_data.get("compute_zone")
-
-
-def _scalar(connection: sa.Connection, wanted: sa.Column[Any], by: sa.Column[Any], key: str | None) -> Any:
-    return connection.scalar(statements.select(by, False, wanted), {"key": key})

@@ -20,7 +20,7 @@ from actium_api.read_model import (
 from actium_api.read_model.rows import Rows, seconds
 from actium_api.read_model.tables import LISTENERS, LOAD_BALANCERS, MEMBERS, POOLS
 from actium_shared.event_store import Recorded
-from actium_shared.events import EVENTS
+from actium_shared.events import EVENTS, dead_letter
 from actium_shared.events.health import OperatingStatusChanged, StatusChange
 from actium_shared.message import Event
 from actium_shared.read_model import Positions
@@ -30,7 +30,7 @@ PLANNER = events_of("planner")
 
 _STATUS_TABLES = {"loadbalancer": LOAD_BALANCERS, "listener": LISTENERS, "pool": POOLS, "member": MEMBERS}
 
-READS: tuple[type[Event], ...] = EVENTS
+READS: tuple[type[Event], ...] = tuple(event for event in EVENTS if event not in dead_letter.EVENTS)
 """The events that this service understands: its log shows them all, and most of them change a read model."""
 
 

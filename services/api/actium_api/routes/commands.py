@@ -14,13 +14,11 @@ from starlette.responses import Response
 
 from actium_api.access.callers import caller
 from actium_api.faults import STATUS_OF, Fault, json_response
-from actium_api.read_model import ownership
 from actium_api.requests import document
-from actium_api.routes.base import asks_of, database_of, route
+from actium_api.routes.base import asks_of, route
 from actium_shared.commands import planner
 from actium_shared.commands.network import ReserveVip, VipReservation
-from actium_shared.commands.planner import LoadBalancerCommand
-from actium_shared.message import Accepted, Command, Position, Reason, Rejected
+from actium_shared.message import Accepted, Command, Position, Rejected
 
 INTERNAL = (planner.Propose, planner.SettleProposal, planner.ReportStatus)
 """Between this API and the planner, about drivers that are hosted here."""
@@ -44,8 +42,6 @@ async def post(request: Request) -> Response:
     sent = _envelope(await document(request))
     command = _command(sent)
     who = caller(request)
-    if isinstance(command, LoadBalancerCommand) and (conflict := await _conflict(request, command)):
-        return _rejected(sent, conflict)
     reply = await asks_of(request).answer(command, caller=who, command_id=f"{who.user_id}/{sent.id}")
     match reply:
         case Rejected():
@@ -56,14 +52,6 @@ async def post(request: Request) -> Response:
             return _accepted(sent, position, {})
         case _:
             raise Fault(500, f"{sent.type} was answered by {reply.TYPE}, which is not known here.")
-
-
-async def _conflict(request: Request, command: LoadBalancerCommand) -> Rejected | None:
-    """Refuse an id that is in use elsewhere: the planner decides on one load balancer and does not know the others'."""
-    taken = await database_of(request).read(lambda connection: ownership.taken(connection, command))
-    if taken is None:
-        return None
-    return Rejected(reason=Reason.CONFLICT, detail=f"The id {taken} is in use on another load balancer.", field="id")
 
 
 def _rejected(sent: CommandPost, reply: Rejected) -> Response:

@@ -12,7 +12,6 @@ from actium_api.read_model import queries
 from actium_api.read_model.tables import LISTENERS, LOAD_BALANCERS, STATISTICS
 from actium_api.requests import wrapped
 from actium_api.routes.base import (
-    asks_of,
     created,
     database_of,
     driver_of,
@@ -58,7 +57,7 @@ async def post(request: Request) -> Response:
     schema.check(sent, settings)
     listener_id = ids_of(request, parent_id=sent.loadbalancer_id).new()
     wish = sent.wish(listener_id, default_pool_id=sent.default_pool_id, site=tls.listeners(settings))
-    await secret_checks.check(asks_of(request), load_balancer["project_id"], wish, caller=who)
+    await secret_checks.check(request, load_balancer["project_id"], wish)
     driver = await driver_of(request, sent.loadbalancer_id)
     await driver.listener_create(LoadBalancerId(sent.loadbalancer_id), wish, caller=who)
     return await created(request, LISTENERS, listener_id, kind=KIND, key=KEY)
@@ -71,8 +70,9 @@ async def put(request: Request) -> Response:
     schema.check_change(sent, protocol=found["protocol"], settings=settings)
     changes = sent.changes(tls.listeners(settings))
     if sent.model_fields_set & secret_checks.LISTENER_FIELDS:
-        wish = secret_checks.changed(unpack(found, Listener), changes)
-        await secret_checks.check(asks_of(request), found["project_id"], wish, caller=who)
+        before = unpack(found, Listener)
+        wish = secret_checks.changed(before, changes)
+        await secret_checks.check(request, found["project_id"], wish, before=before)
     of, listener_id = LoadBalancerId(found["load_balancer_id"]), ListenerId(found["id"])
     await (await driver_of(request, of)).listener_update(of, listener_id, changes=changes, caller=who)
     return await get(request)

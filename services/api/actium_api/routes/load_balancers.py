@@ -62,7 +62,7 @@ async def post(request: Request) -> Response:
     await confirm_subnets(request, (member.subnet_id for pool in tree.pools for member in pool.members))
     await _confirm_network_objects(request, sent, load_balancer_id)
     pools = [each.pool for each in tree.pools]
-    await secret_checks.check(asks_of(request), project_id, *tree.listeners, *pools, caller=who)
+    await secret_checks.check(request, project_id, *tree.listeners, *pools)
     provider = await _provider(request, sent)
     driver = drivers_of(request).named(provider)
     new = NewLoadBalancer(

@@ -13,7 +13,6 @@ from actium_api.listing import collection
 from actium_api.read_model.tables import LISTENERS, LOAD_BALANCERS, POOLS
 from actium_api.requests import wrapped
 from actium_api.routes.base import (
-    asks_of,
     created,
     driver_of,
     ids_of,
@@ -54,7 +53,7 @@ async def post(request: Request) -> Response:
     schema.check(sent, settings)
     pool_id = ids_of(request, parent_id=load_balancer_id).new()
     wish = sent.pool(pool_id, tls.pools(settings))
-    await secret_checks.check(asks_of(request), project_id, wish, caller=who)
+    await secret_checks.check(request, project_id, wish)
     of = LoadBalancerId(load_balancer_id)
     listener_id = None if sent.listener_id is None else ListenerId(sent.listener_id)
     await (await driver_of(request, of)).pool_create(of, wish, listener_id=listener_id, caller=who)
@@ -84,8 +83,9 @@ async def put(request: Request) -> Response:
     schema.check_change(sent, settings)
     changes = sent.changes(persistence, stored=stored(found), site=tls.pools(settings))
     if sent.model_fields_set & secret_checks.POOL_FIELDS:
-        wish = secret_checks.changed(unpack(found, Pool), changes)
-        await secret_checks.check(asks_of(request), found["project_id"], wish, caller=who)
+        before = unpack(found, Pool)
+        wish = secret_checks.changed(before, changes)
+        await secret_checks.check(request, found["project_id"], wish, before=before)
     of = LoadBalancerId(found["load_balancer_id"])
     await (await driver_of(request, of)).pool_update(of, PoolId(found["id"]), changes=changes, caller=who)
     return await get(request)

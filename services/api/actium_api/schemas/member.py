@@ -87,4 +87,4 @@ def check(body: NestedMember, settings: ApiSettings) -> None:
     if ipaddress.ip_address(body.address) in {ipaddress.ip_address(each) for each in settings.reserved_ips}:
         raise invalid("address", body.address, "This address is reserved.")
     if body.request_sriov:
-        raise Fault(400, "request_sriov needs a flavor that allows it (allow_member_sriov).")
+        raise Fault(400, "request_sriov cannot be met: amphorae have no SR-IOV ports yet, whatever the flavor allows.")
