@@ -10,7 +10,7 @@ from actium_shared.ids import PortId
 class Acquaintance:
     """
     `runs`: its machine is on, as far as we know. `checked`: we have seen what its agent runs, not long ago. `proven`: the
-    digest of what it should run, as it was rendered last; none where that has to be done again.
+    digest of what it should run, as it was rendered last; none where that has to be done again; and until when its logs were granted.
 
     `locked_out`: its agent's certificate is none that we can accept, so nothing can be told it any more.
     `plugged`: ports that we have seen plugged in; less than there are, never more. `secrets_changed`: how often secrets
@@ -22,7 +22,7 @@ class Acquaintance:
 
     runs: bool = True
     checked: bool = False
-    proven: str | None = None
+    proven: tuple[str, int] | None = None
     locked_out: bool = False
     plugged: set[PortId] = field(default_factory=set)
     secrets_changed: int = 0

@@ -30,7 +30,7 @@ CONFIGURE_TIMEOUT_S = 10.0
 
 STATUS_TIMEOUT_S = 3.0
 KEPT_MOST = 64
-"""Connections; each holds a quarter of a megabyte, and more than the workers use at once."""
+"""Connections that nobody uses just now; each holds a quarter of a megabyte."""
 
 CONTENT_TYPE = "application/msgpack"
 ANSWER_MOST_BYTES = 1024 * 1024
@@ -74,6 +74,11 @@ class AgentClient:
         self.address = address
         self.certificate_expires_at: datetime | None = None
         self._connection: _Connection | None = None
+        self._calls = 0
+
+    @property
+    def is_busy(self) -> bool:
+        return self._calls > 0
 
     async def configure(
         self, bundle: Bundle, *, timeout_s: float = CONFIGURE_TIMEOUT_S
@@ -109,6 +114,7 @@ class AgentClient:
             self._connection = None
 
     async def _call(self, method: str, path: str, body: bytes, *, timeout_s: float) -> _Response:
+        self._calls += 1
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._try(method, path, body)
@@ -122,6 +128,8 @@ class AgentClient:
         except BaseException:
             self.close()  # in the midst of an exchange it is of no use to the next one
             raise
+        finally:
+            self._calls -= 1
 
     async def _try(self, method: str, path: str, body: bytes) -> _Response:
         if self._connection is not None:
@@ -173,8 +181,7 @@ class AgentClients:
         if client is None:
             client = self._new(amphora_id, address)
         self._clients[amphora_id] = client  # last: the first is the one that was not needed for the longest time
-        if len(self._clients) > KEPT_MOST:
-            self.forget(next(iter(self._clients)))
+        self._close_the_oldest(but=amphora_id)
         return FAILPOINTS.guard(client, "agent")
 
     async def fence(
@@ -191,6 +198,11 @@ class AgentClients:
         """Close what was kept: the agent is gone, or will show another certificate."""
         if client := self._clients.pop(amphora_id, None):
             client.close()
+
+    def _close_the_oldest(self, *, but: str) -> None:
+        idle = [key for key, client in self._clients.items() if not client.is_busy and key != but]
+        for key in idle[: max(0, len(idle) - KEPT_MOST)]:
+            self.forget(key)
 
     def _new(self, amphora_id: str, address: str) -> AgentClient:
         return AgentClient(self._network, self._tls, amphora_id=amphora_id, address=address)

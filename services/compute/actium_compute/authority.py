@@ -21,6 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from actium_compute.editions import Edition, Phase, advanced, introduced
 from actium_shared.clock import Clock
 from actium_shared.errors import PermanentError
+from actium_shared.message import Actor
 
 CONTROLLER_NAME = "controller.actium"
 """An agent obeys whoever shows a certificate with this name."""
@@ -109,11 +110,11 @@ class Authority:
         """Give TLS as the controller speaks it with agents that come to it; each shows its own certificate."""
         return self._context(_GATEWAY_FILE)
 
-    def replace(self) -> bool:
+    def replace(self, *, reason: str = "", asked_by: Actor | None = None) -> bool:
         """Begin to put another authority into this one's place; False where that is under way already."""
         if self.edition.phase is not Phase.SETTLED:
             return False
-        new = introduced(self.edition)
+        new = introduced(self.edition, reason=reason, asked_by=asked_by)
         _make(self._folder, new.trusted[-1], self._clock)
         self._signers[new.trusted[-1]] = _read(self._folder, new.trusted[-1])
         self._turn_to(new)

@@ -10,12 +10,14 @@ from actium_compute.amphora_drivers import AmphoraDriver, Drivers, RenderError
 from actium_compute.amphora_drivers.bundle import Bundle, Runtime
 from actium_compute.facts import Facts, Stored, own_ports
 from actium_compute.journal import Journal
+from actium_compute.log_store import LogStore
 from actium_compute.plugging import Plugging
 from actium_compute.read_model import queries
 from actium_compute.secret_use import Secrets
 from actium_shared.commands.compute import ConfigureAmphora
 from actium_shared.errors import PermanentError, RetryableError
 from actium_shared.events.amphora import AmphoraConfigurationRefused, AmphoraConfigured, AmphoraDrifted
+from actium_shared.ids import LoadBalancerId
 from actium_shared.message import Event
 from actium_shared.read_model import Database
 
@@ -36,6 +38,7 @@ class Configuring:
         agents: Agents,
         plugging: Plugging,
         secrets: Secrets,
+        log_store: LogStore,
         journal: Journal,
         database: Database,
         acquaintances: Acquaintances,
@@ -44,6 +47,7 @@ class Configuring:
         self._agents = agents
         self._plugging = plugging
         self._secrets = secrets
+        self._log_store = log_store
         self._journal = journal
         self._database = database
         self._acquaintances = acquaintances
@@ -114,7 +118,7 @@ class Configuring:
             answer = await self.agent(facts).configure(bundle)
         except PermanentError as exc:
             log.warning("configuration impossible", extra={"amphora": facts.amphora_id, "error": str(exc)})
-            return _refused(facts, wish.order, str(exc))
+            return _refused(facts, wish.order, str(exc), culprits=await self._culprits(facts, wish.order))
         match answer:
             case Refused(reason=reason):
                 return _refused(facts, wish.order, reason)
@@ -141,7 +145,8 @@ class Configuring:
             acquaintance.runs = False  # we were killed between booting it again and saying so: boot finds it running
             acquaintance.rebooted()
             return
-        if not (status.drift is None and status.digest == facts.digest == acquaintance.proven):
+        is_as_recorded = status.drift is None and status.digest == facts.digest
+        if not (is_as_recorded and acquaintance.proven == self._proof(facts, status.digest)):
             await self._compare(facts, target, status)
         acquaintance.note_checked(secrets_changed=secrets_changed)
 
@@ -160,7 +165,7 @@ class Configuring:
         if status.digest == facts.digest == wanted and (
             status.drift is None or facts.refused_bundle == target.order.bundle
         ):
-            self._acquaintances.of(facts.amphora_id).proven = wanted
+            self._acquaintances.of(facts.amphora_id).proven = self._proof(facts, wanted)
             return
         # The log may lag behind the agent: it took what a changed secret led to, and we were killed before we said so.
         drifted = _drift(facts, status, wanted)
@@ -184,10 +189,26 @@ class Configuring:
             log.info("left as it is", extra={"amphora": facts.amphora_id, "error": str(exc)})
             return None
 
+    def _proof(self, facts: Facts, digest: str | None) -> tuple[str, int] | None:
+        # What it was granted of the log store is part of what it runs, and ends one day.
+        return None if digest is None else (digest, self._log_store.granted_until(facts.amphora_id))
+
     async def _bundle(self, facts: Facts, order: ConfigureAmphora) -> Bundle:
         driver = self._drivers.of(order.driver)
         secrets = await self._secrets.of(order, driver.secrets_of(order))
-        return driver.render(order, facts.ports, secrets)
+        return driver.render(order, facts.ports, secrets, logs=self._log_store.grant(order))
+
+    async def _culprits(self, facts: Facts, order: ConfigureAmphora) -> tuple[LoadBalancerId, ...]:
+        """Give the load balancers whose wishes cannot be expressed, each by itself: their neighbours are not to suffer for it."""
+        if len(order.load_balancers) == 1:
+            return ()
+        found: list[LoadBalancerId] = []
+        for wish in order.load_balancers:
+            try:
+                await self._bundle(facts, msgspec.structs.replace(order, load_balancers=(wish,)))
+            except PermanentError:  # its words are in the refusal already, or those of the first of them
+                found.append(wish.load_balancer.id)
+        return tuple(found)
 
     async def _render(self, facts: Facts, order: ConfigureAmphora) -> Bundle:
         bundle = await self._bundle(facts, order)
@@ -195,16 +216,23 @@ class Configuring:
         if in_force is None or facts.digest is None or in_force.bundle != facts.configured_bundle:
             return bundle
         commands = _runtime_commands(self._drivers.of(order.driver), in_force, order, facts)
-        if not commands:
+        if not commands or not await self._is_rendered_so(facts, in_force):
             return bundle
         return msgspec.structs.replace(bundle, runtime=Runtime(base=facts.digest, commands=commands))
+
+    async def _is_rendered_so(self, facts: Facts, in_force: ConfigureAmphora) -> bool:
+        """Tell whether what it runs is what we would render: an earlier version of ours may have done it otherwise."""
+        proven = self._acquaintances.of(facts.amphora_id).proven
+        if proven is not None and proven[0] == facts.digest:
+            return True
+        return await self._digest(facts, in_force) == facts.digest
 
     async def _applied(
         self, facts: Facts, wish: Stored[ConfigureAmphora], answer: Applied, *, secrets_changed: int
     ) -> AmphoraConfigured:
         await self._database.write(lambda connection: queries.put_applied(connection, wish))
         acquaintance = self._acquaintances.of(facts.amphora_id)
-        acquaintance.proven = answer.digest
+        acquaintance.proven = self._proof(facts, answer.digest)
         acquaintance.note_checked(secrets_changed=secrets_changed)
         await self._plugging.unplug_all_but(facts, own_ports(wish.order))
         return AmphoraConfigured(
@@ -250,7 +278,13 @@ def _drifted(facts: Facts, *, found: str, reason: str) -> AmphoraDrifted:
     )
 
 
-def _refused(facts: Facts, order: ConfigureAmphora, reason: str) -> AmphoraConfigurationRefused:
+def _refused(
+    facts: Facts, order: ConfigureAmphora, reason: str, *, culprits: tuple[LoadBalancerId, ...] = ()
+) -> AmphoraConfigurationRefused:
     return AmphoraConfigurationRefused(
-        amphora_id=facts.amphora_id, appliance_id=facts.appliance_id, bundle=order.bundle, reason=reason
+        amphora_id=facts.amphora_id,
+        appliance_id=facts.appliance_id,
+        bundle=order.bundle,
+        reason=reason,
+        load_balancer_ids=culprits,
     )

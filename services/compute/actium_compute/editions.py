@@ -9,6 +9,8 @@ from enum import StrEnum
 
 import msgspec
 
+from actium_shared.message import Actor
+
 
 class Phase(StrEnum):
     """What a replacement is waiting for; `SETTLED`: none is under way."""
@@ -32,6 +34,10 @@ class Edition(msgspec.Struct, frozen=True, kw_only=True):
     controller: int = 1
     given: tuple[int, ...] = (1,)
     trusted: tuple[int, ...] = (1,)
+    reason: str = ""
+    """Why the last replacement was begun, and by whom: for the log, which may be told later than this is kept."""
+
+    asked_by: Actor | None = None
 
     @property
     def phase(self) -> Phase:
@@ -42,10 +48,12 @@ class Edition(msgspec.Struct, frozen=True, kw_only=True):
         return Phase.INTRODUCING if self.issuer == self.trusted[0] else Phase.CERTIFYING
 
 
-def introduced(now: Edition) -> Edition:
+def introduced(now: Edition, *, reason: str = "", asked_by: Actor | None = None) -> Edition:
     """Begin a replacement: one more authority is trusted, and has yet to certify anybody."""
     both = (now.issuer, now.issuer + 1)
-    return msgspec.structs.replace(now, number=now.number + 1, given=both, trusted=both)
+    return msgspec.structs.replace(
+        now, number=now.number + 1, given=both, trusted=both, reason=reason, asked_by=asked_by
+    )
 
 
 def advanced(now: Edition) -> Edition:

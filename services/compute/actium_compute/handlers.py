@@ -73,8 +73,8 @@ def asks(
                 return await secrets.check(command, position=Position(OWN, positions.of(OWN)))
             case ProbeAmphora() as command:
                 return await probing.probe(question, command)
-            case ReplaceAuthority():
-                return await succession.begin()
+            case ReplaceAuthority() as command:
+                return await succession.begin(question, command)
             case command:
                 raise PermanentError(f"no handler for {command.TYPE}")
 

@@ -6,10 +6,13 @@ from actium_shared import journal, streams
 from actium_shared.clock import Clock
 from actium_shared.event_store import EventStore
 from actium_shared.events.amphora import AmphoraStrayRemoved
+from actium_shared.events.authority import AuthorityTurned
 from actium_shared.events.secret import SecretEvent
 from actium_shared.ids import SecretRef
-from actium_shared.message import CommandCause, Event, Position, WorkCause
+from actium_shared.message import Cause, CommandCause, Event, Position, WorkCause
 from actium_shared.read_model import Positions, Projector
+
+AUTHORITY = streams.event_subject("compute", "authority", "amphorae")
 
 
 class Journal:
@@ -20,6 +23,7 @@ class Journal:
     ) -> None:
         self._journal = journal.Journal("compute", store, positions, projector.apply, clock=clock)
         self._positions = positions
+        self._store = store
 
     async def append(self, facts: Facts, *events: Event, order_id: str) -> None:
         """
@@ -49,6 +53,18 @@ class Journal:
         """Append what was decided on a secret; raises as `append`."""
         subject = streams.event_subject("compute", "secret", ref)
         return await self._journal.append(subject, [event], cause=cause, expected=expected, deadline=deadline)
+
+    async def authority_told(self) -> tuple[AuthorityTurned | None, int]:
+        """Give what the log says of the authority, and the position of that; raises RetryableError."""
+        told, sequence = None, 0
+        async for item in self._store.read(OWN, after=0, subjects=(AUTHORITY,)):
+            *_, told = (event for event in item.commit.events if isinstance(event, AuthorityTurned))
+            sequence = item.position.sequence
+        return told, sequence
+
+    async def append_authority(self, event: AuthorityTurned, *, cause: Cause, expected: int) -> Position:
+        """Append what has become of the authority; raises as `append`."""
+        return await self._journal.append(AUTHORITY, [event], cause=cause, expected=expected)
 
     async def catch_up(self) -> None:
         """Read both streams to their ends: before that nothing may be decided."""

@@ -20,6 +20,7 @@ from actium_compute.fencing import Fencing
 from actium_compute.gateway import Gateway
 from actium_compute.handlers import asks, handlers
 from actium_compute.journal import Journal
+from actium_compute.log_store import open_log_store
 from actium_compute.notes import Notes
 from actium_compute.plugging import Plugging
 from actium_compute.ports import Machines, ManagementNetwork, SecretStore
@@ -46,6 +47,7 @@ from actium_shared.event_store import JetStreamEventStore, Recorded
 from actium_shared.events.secret import SecretEvent
 from actium_shared.failpoints import FAILPOINTS
 from actium_shared.ids import SecretRef
+from actium_shared.lease import Lease
 from actium_shared.read_model import Database, Positions, Projector, types_of
 from actium_shared.service import Service, connect
 
@@ -88,6 +90,8 @@ async def serve(
 ) -> None:
     """Run compute on whatever machines and network it is given; agents are on that network unless others are given."""
     clock = clock or SystemClock()
+    lease = Lease(bus, "compute", clock)
+    await lease.take()
     database = Database(settings.database_url)
     migrations.upgrade(database.engine)
     positions = Positions(POSITIONS)
@@ -110,6 +114,7 @@ async def serve(
         agents=agents,
         plugging=plugging,
         secrets=secrets,
+        log_store=open_log_store(settings, clock),
         journal=journal,
         database=database,
         acquaintances=acquaintances,
@@ -164,6 +169,7 @@ async def serve(
         workers=workers,
         database=database,
         acquaintances=acquaintances,
+        journal=journal,
         clock=clock,
         possible=is_certified,
     )
@@ -224,6 +230,7 @@ async def serve(
             passes=lambda delivery: positions.passes(delivery, None if delivery.stream == OWN else foreign),
         )
     service.orders(handlers(database, begin, clock))
+    service.loop("lease", lease.keep)
     service.loop("asks", answer)
     service.loop("workers", workers.run)
     service.loop("fencing", fencing.run)

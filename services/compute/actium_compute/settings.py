@@ -4,15 +4,44 @@ import ipaddress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+import msgspec
 
 from actium_shared.embedded import fabric_namespace
 from actium_shared.errors import SettingsError
 from actium_shared.settings import Settings
 
+LOG_FORMAT = (
+    "{{ project_id }} {{ lb_id }} %f %ci %cp %t %{+Q}r %ST %B %U %[ssl_c_verify] %{+Q}[ssl_c_s_dn] %b %s %Tt %tsc"
+)
+"""Upstream's, so that what reads those lines reads these."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ComputeSettings(Settings):
+class LogStoreSettings(Settings):
+    """
+    Where amphorae bring their listeners' logs; nowhere without `log_store_url`, a Swift container's URL.
+
+    In it `{project_id}` stands for the load balancer's project. `log_store_addresses` are the store's ip:port as amphorae
+    reach it from their management network, needed where the URL has a name. `log_store_key_file` holds the temporary URL key
+    of the container or its account. An object is cut every `log_store_every_s`, tried for `log_store_keep_s`, and deleted
+    by the store `log_store_delete_after_s` later, never if that is 0. `log_format` is haproxy's, with upstream's two words.
+    """
+
+    log_store_url: str = ""
+    log_store_addresses: tuple[str, ...] = ()
+    log_store_key_file: Path | None = None
+    log_store_ca_file: Path | None = None
+    log_store_signature_lifetime_s: float = 14 * 86_400.0
+    log_store_every_s: float = 60.0
+    log_store_keep_s: float = 600.0
+    log_store_delete_after_s: Annotated[int, msgspec.Meta(ge=0)] = 0
+    log_format: str = LOG_FORMAT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComputeSettings(LogStoreSettings):
     """
     `relay_addresses` are ip:port as amphorae reach them; `fabric_namespace` empty is the world's usual one.
 
@@ -58,7 +87,7 @@ class ComputeSettings(Settings):
         Raises:
             SettingsError: one is not ip:port.
         """
-        return tuple(_endpoint(text, "RELAY_ADDRESSES") for text in self.relay_addresses)
+        return tuple(endpoint(text, "RELAY_ADDRESSES") for text in self.relay_addresses)
 
     @property
     def gateway(self) -> tuple[str, int] | None:
@@ -68,7 +97,7 @@ class ComputeSettings(Settings):
         Raises:
             SettingsError: it is not ip:port.
         """
-        return _endpoint(self.gateway_bind, "GATEWAY_BIND") if self.gateway_bind else None
+        return endpoint(self.gateway_bind, "GATEWAY_BIND") if self.gateway_bind else None
 
     @property
     def gateways(self) -> tuple[tuple[str, int], ...]:
@@ -79,7 +108,7 @@ class ComputeSettings(Settings):
             SettingsError: one is not ip:port.
         """
         addresses = self.gateway_addresses or ((self.gateway_bind,) if self.gateway_bind else ())
-        return tuple(_endpoint(text, "GATEWAY_ADDRESSES") for text in addresses)
+        return tuple(endpoint(text, "GATEWAY_ADDRESSES") for text in addresses)
 
     @property
     def certificate_lifetime(self) -> timedelta:
@@ -101,7 +130,7 @@ class ComputeSettings(Settings):
         return timedelta(seconds=self.certificate_renew_before_s)
 
 
-def _endpoint(text: str, setting: str) -> tuple[str, int]:
+def endpoint(text: str, setting: str) -> tuple[str, int]:
     address, _, port = text.rpartition(":")
     try:
         ipaddress.ip_address(address)

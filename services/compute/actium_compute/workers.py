@@ -29,6 +29,7 @@ from actium_compute.notes import Notes
 from actium_compute.ports import Machines
 from actium_compute.read_model import queries
 from actium_compute.renewing import Renewing
+from actium_compute.turns import Turns
 from actium_shared import tasks
 from actium_shared.clock import Clock
 from actium_shared.commands.compute import AmphoraOrder
@@ -40,6 +41,9 @@ log = logging.getLogger(__name__)
 
 BOOTS_AT_ONCE = 4
 """A boot is mostly the start of a Python: more at once make all of them late."""
+
+BOOT_IS_LONG_S = 5.0
+"""By then it waits for an agent that does not come, or for a world that does not answer."""
 
 STEPS_AT_ONCE = 32
 RETRY_FIRST_S = 0.05
@@ -75,8 +79,8 @@ class Workers:
         self._clock = clock
         self._woken: dict[str, asyncio.Event] = {}
         self._new: asyncio.Queue[str] = asyncio.Queue()
-        self._boots = asyncio.Semaphore(BOOTS_AT_ONCE)
-        self._steps = asyncio.Semaphore(STEPS_AT_ONCE)
+        self._boots = Turns(BOOTS_AT_ONCE, again_most=BOOTS_AT_ONCE, long_s=BOOT_IS_LONG_S)
+        self._steps = Turns(STEPS_AT_ONCE)
         self._restarts = asyncio.Semaphore(1)  # each stops traffic for a moment: never everybody's at once
         self._busy: dict[str, asyncio.Task[None]] = {}
 
@@ -126,7 +130,7 @@ class Workers:
 
     async def _work(self, amphora_id: str) -> None:
         woken = self._woken[amphora_id]
-        delay_s = RETRY_FIRST_S
+        delay_s, failed = RETRY_FIRST_S, False
         while True:
             woken.clear()
             try:
@@ -148,11 +152,12 @@ class Workers:
             if isinstance(step, Wait):
                 await self._pause(woken, self._seconds_until(step.until))
                 continue
-            if await self._attempt(facts, step):
-                delay_s = RETRY_FIRST_S
-            else:
+            failed = not await self._attempt(facts, step, again=failed)
+            if failed:
                 await self._pause(woken, delay_s)
                 delay_s = min(2 * delay_s, RETRY_MOST_S)
+            else:
+                delay_s = RETRY_FIRST_S
 
     async def _look(self, amphora_id: str) -> tuple[Facts | None, Step]:
         facts = await self._database.read(lambda connection: queries.facts(connection, amphora_id))
@@ -168,14 +173,14 @@ class Workers:
             terms=self._renewing.terms(amphora_id),
         )
 
-    async def _attempt(self, facts: Facts, step: Work) -> bool:
-        """Do the step and tell whether it is done; if not, it is to be chosen afresh a little later."""
+    async def _attempt(self, facts: Facts, step: Work, *, again: bool) -> bool:
+        """Do the step and tell whether it is done; if not, it is to be chosen afresh a little later, and that is `again`."""
         order = _order_of(step)
         token = correlation_id.set(order.correlation_id)
         details = {"amphora": facts.amphora_id, "step": type(step).__name__, "order": order.order.order_id}
         try:
             with span(f"amphora {details['step']}", traceparent=order.traceparent):
-                done = await self._unless_interrupted(facts, step)
+                done = await self._unless_interrupted(facts, step, again=again)
             log.info("done" if done else "interrupted", extra=details)
             return True
         except (RetryableError, VersionConflictError) as exc:
@@ -190,9 +195,10 @@ class Workers:
             correlation_id.reset(token)
         return False
 
-    async def _unless_interrupted(self, facts: Facts, step: Work) -> bool:
+    async def _unless_interrupted(self, facts: Facts, step: Work, *, again: bool) -> bool:
         """Do the step when it is its turn and give True, or have it cancelled and see it end."""
-        task = asyncio.create_task(self._in_turn(facts, step), name=f"{type(step).__name__} {facts.amphora_id}")
+        work = self._in_turn(facts, step, again=again)
+        task = asyncio.create_task(work, name=f"{type(step).__name__} {facts.amphora_id}")
         self._busy[facts.amphora_id] = task
         try:
             await asyncio.wait([task])
@@ -204,8 +210,8 @@ class Workers:
         task.result()
         return True
 
-    async def _in_turn(self, facts: Facts, step: Work) -> None:
-        async with self._limit(step):
+    async def _in_turn(self, facts: Facts, step: Work, *, again: bool) -> None:
+        async with self._turn(step, again=again):
             await self._do(facts, step)
 
     async def _do(self, facts: Facts, step: Step) -> None:
@@ -244,14 +250,11 @@ class Workers:
                 extra={"amphora": facts.amphora_id, "certificate_expires_at": expires_at.isoformat()},
             )
 
-    def _limit(self, step: Step) -> AbstractAsyncContextManager[None]:
-        match step:
-            case Boot():
-                return self._boots
-            case Restart():
-                return self._restarts
-            case _:
-                return self._steps
+    def _turn(self, step: Step, *, again: bool) -> AbstractAsyncContextManager[None]:
+        if isinstance(step, Restart):
+            return self._restarts
+        turns = self._boots if isinstance(step, Boot) else self._steps
+        return turns.again() if again else turns.first()
 
     def _seconds_until(self, moment: datetime | None) -> float | None:
         return None if moment is None else max(0.0, (moment - self._clock.now()).total_seconds())

@@ -7,6 +7,7 @@ thousand amphorae speak each second: nothing is asked of the tables for one that
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -21,11 +22,13 @@ from actium_health.publisher import Publisher
 from actium_health.read_model import queries
 from actium_health.read_model.queries import KnownAmphora
 from actium_health.refusals import Refusals
-from actium_health.report import Edge, Parts
+from actium_health.report import Edge, LogReport, Parts
 from actium_shared.bus import Bus, Delivery
 from actium_shared.clock import Clock
+from actium_shared.commands.health import LogFigures
 from actium_shared.errors import PermanentError
 from actium_shared.heartbeat import BadSignature, Freshness, HeartbeatError
+from actium_shared.ids import AmphoraId
 from actium_shared.read_model import Database
 from actium_shared.streams import SIGNALS
 
@@ -33,7 +36,7 @@ log = logging.getLogger(__name__)
 
 REASONS = ("accepted", "replayed", "stale", "unknown", "bad_signature", "malformed", "overtaken", "other_boot")
 
-ROLES = ("MASTER", "BACKUP", "FAULT")
+ROLES = ("MASTER", "BACKUP", "LEARNING", "FAULT")
 """What keepalived decides; where it does not run there is nothing to tell of."""
 
 FIRST_EPOCH = 1
@@ -53,6 +56,7 @@ class Amphora:
     """The appliance and the load balancers that it was last known to be of."""
     newest: Datagram | None = None
     parts: Parts = field(default_factory=Parts)
+    logs: LogReport | None = None
 
 
 class Beats:
@@ -87,7 +91,22 @@ class Beats:
         self.caught_up = asyncio.Event()
 
     def facts(self) -> dict[str, object]:
-        return {"beats": dict(self._refusals.counts)}
+        return {"beats": dict(self._refusals.counts), "logs": self._all_logs()}
+
+    def logs(self) -> dict[AmphoraId, LogFigures]:
+        """Give what became of listeners' logs, by amphora; those that ship none are left out."""
+        return {
+            AmphoraId(key): LogFigures(shipped=amphora.logs.shipped, lost=amphora.logs.lost)
+            for key, amphora in self._amphorae.items()
+            if amphora.logs is not None
+        }
+
+    def _all_logs(self) -> dict[str, object]:
+        told = self.logs().values()
+        lost: Counter[str] = Counter()
+        for each in told:
+            lost.update(each.lost)
+        return {"shipped": sum(each.shipped for each in told), "lost": dict(lost)}
 
     async def run(self, bus: Bus, ready: Callable[[], Awaitable[None]]) -> None:
         """Once `ready` returns, as nobody is known before: read what came while nobody listened, then what comes."""
@@ -208,6 +227,7 @@ class Beats:
         whole = amphora.parts.add(reports.read_beat(heartbeat.body))
         if whole is None:
             return
+        amphora.logs = whole.logs
         evidence = self._evidence.get(heartbeat.amphora_id) if same_boot else None
         report = reports.from_beat(whole, evidence.report if evidence else None)
         if evidence is None or report is not evidence.report:

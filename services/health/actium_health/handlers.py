@@ -1,5 +1,8 @@
 """Commits of others and our own: into the tables, then whoever it matters to is told."""
 
+import logging
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 
 from actium_health.beats import Beats
@@ -10,6 +13,7 @@ from actium_health.read_model import queries
 from actium_health.read_model.projections import COMPUTE, OWN, PLANNER, project
 from actium_health.storm import WINDOW_S
 from actium_shared.clock import Clock
+from actium_shared.errors import BrokenStoreError
 from actium_shared.event_store import Recorded
 from actium_shared.events.amphora import AmphoraBooted, AmphoraCertificateRenewed, AmphoraDeleted
 from actium_shared.events.appliance import AmphoraAppointed, AmphoraDismissed, ApplianceEvent
@@ -23,6 +27,8 @@ from actium_shared.events.load_balancer import (
 from actium_shared.events.spares import SpareAppointed, SpareDismissed, SpareHandedOut
 from actium_shared.message import Event, Position
 from actium_shared.read_model import Database, Positions
+
+log = logging.getLogger(__name__)
 
 OTHERS_TIMEOUT_S = 60.0
 
@@ -54,28 +60,44 @@ class Handlers:
         for at, host in await self._database.read(lambda connection: queries.losses_since(connection, since)):
             self._liveness.budget.spend(at, host)
 
-    async def commit(self, item: Recorded) -> None:
+    async def commits(self, items: Sequence[Recorded]) -> None:
         """
-        Apply one commit, once.
+        Apply commits of one stream, each once, all in one transaction.
 
         Raises:
-            RetryableError: the commits of others that it rests on have not come yet.
+            RetryableError: the commits of others that they rest on have not come yet.
         """
-        if item.position.sequence <= self._positions.of(item.position.stream):
+        new = [item for item in items if item.position.sequence > self._positions.of(item.position.stream)]
+        if not new:
             return
-        if item.position.stream == OWN:
-            for stream in (PLANNER, COMPUTE):
-                needed = Position(stream, item.commit.reads.get(stream, 0))
-                await self._positions.wait_for(needed, timeout_s=OTHERS_TIMEOUT_S)
+        end = new[-1].position
+        if end.stream == OWN:
+            await self._wait_for_causes(new)
 
         def change(connection: sa.Connection) -> None:
-            project(connection, item)
-            self._positions.record(connection, item.position)
+            for item in new:
+                project(connection, item)
+            self._positions.record(connection, end)
 
         await self._database.write(change)
-        await self._positions.announce([item.position])
-        for event in item.commit.events:
+        await self._positions.announce([end])
+        for item in new:
+            for event in item.commit.events:
+                await self._tell_safely(event, item)
+
+    async def _wait_for_causes(self, items: Sequence[Recorded]) -> None:
+        for stream in (PLANNER, COMPUTE):
+            needed = Position(stream, max(item.commit.reads.get(stream, 0) for item in items))
+            await self._positions.wait_for(needed, timeout_s=OTHERS_TIMEOUT_S)
+
+    async def _tell_safely(self, event: Event, item: Recorded) -> None:
+        """The rows contain the whole batch by now: a fault of ours at one event must not keep the others untold."""
+        try:
             await self._tell(event, item)
+        except BrokenStoreError:
+            raise
+        except Exception:
+            log.exception("not told", extra={"subject": item.subject, "type": event.TYPE})
 
     async def _tell(self, event: Event, item: Recorded) -> None:
         await self._tell_of_lives(event, item)

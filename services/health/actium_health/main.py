@@ -29,6 +29,10 @@ from actium_shared.service import Service, connect, within_request
 log = logging.getLogger(__name__)
 
 FEEDS = (PLANNER, COMPUTE, OWN)
+BATCH_MOST = 100
+PAUSE_S = 0.02
+"""Between takes of others' commits while many come: nobody waits for one of them, and a transaction for each is dear."""
+
 CATCH_UP_S = 30.0
 """Longer takes only a rebuild from nothing; going on is safe, as an append that is not up to date is refused."""
 
@@ -96,7 +100,8 @@ async def assemble(bus: Bus, database: Database, keys: KeyRing, settings: Health
             case FindLastHeard():
                 heard_at = liveness.heard_at()
                 return LastHeard(
-                    heard_at={AmphoraId(key): datetime.fromtimestamp(at, UTC) for key, at in heard_at.items()}
+                    heard_at={AmphoraId(key): datetime.fromtimestamp(at, UTC) for key, at in heard_at.items()},
+                    logs=beats.logs(),
                 )
             case ReleaseHeldLosses() as command:
                 return await sweeper.release(question, command)
@@ -106,11 +111,13 @@ async def assemble(bus: Bus, database: Database, keys: KeyRing, settings: Health
     service = Service("health", bus)
     foreign = types_of(READS)  # each of our own moves an aggregate, whatever it tells
     for stream in FEEDS:
-        service.feed(
+        service.feed_batches(
             stream,
-            handlers.commit,
+            handlers.commits,
             after=positions.of(stream),
+            most=BATCH_MOST,
             passes=lambda delivery: positions.passes(delivery, None if delivery.stream == OWN else foreign),
+            pause_s=0.0 if stream == OWN else PAUSE_S,
         )
     service.loop("beats", lambda: beats.run(bus, ready))
     service.loop("judge", lambda: judge.run(beats.caught_up))

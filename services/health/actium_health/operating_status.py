@@ -63,7 +63,9 @@ Statuses = dict[Key, Status]
 
 def leading(reports: Iterable[Report]) -> Report | None:
     """Give the report to go by: of whoever serves, not of whoever stands by; the newest bundle where several do."""
-    return max(reports, key=lambda report: (report.role not in ("BACKUP", "FAULT"), report.bundle), default=None)
+    return max(
+        reports, key=lambda report: (report.role not in ("BACKUP", "LEARNING", "FAULT"), report.bundle), default=None
+    )
 
 
 def operating_statuses(tree: Tree, report: Report, *, held: int) -> Statuses:

@@ -37,14 +37,22 @@ class PoolReport(msgspec.Struct, frozen=True, kw_only=True):
     members: dict[str, str]
 
 
+class LogReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Lines of logs since the amphora's boot: brought to their store, and lost by reason."""
+
+    shipped: Figure = 0
+    lost: Annotated[dict[Annotated[str, Meta(max_length=32)], Figure], Meta(max_length=16)] = {}
+
+
 class Beat(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of a beat, as far as it is of use here. `part` is [index, count]; An older agent says no `epoch`."""
+    """The body of a beat, as far as it is of use here. `part` is [index, count]; An older agent says no `epoch`; one without logs no `logs`."""
 
     bundle: int | None
     listeners: dict[str, ListenerReport]
     pools: dict[str, PoolReport]
     role: str | None = None
     epoch: int | None = None
+    logs: LogReport | None = None
     part: tuple[int, int] = (0, 1)
 
 

@@ -15,7 +15,7 @@ from actium_network.ports import ExistingPort
 from actium_shared.commands.network import AdditionalVip, PortWish, ReserveVip, SettlePorts
 from actium_shared.embedded import mac_of
 from actium_shared.events.network import Network, Port, Subnet, VipReserved
-from actium_shared.ids import PortId, SubnetId, derived_id
+from actium_shared.ids import NetworkId, PortId, SubnetId, derived_id
 from actium_shared.message import Reason, Rejected
 from actium_shared.wishes import Vip
 
@@ -42,6 +42,13 @@ class Space:
         """Give a subnet with its network."""
         pairs = ((network, subnet) for network in self.networks for subnet in network.subnets)
         return next((pair for pair in pairs if pair[1].id == subnet_id), None)
+
+    def find_management(self, network_id: NetworkId | None) -> tuple[Network, Subnet] | None:
+        """Give where amphorae are managed: on this network, or on any that is meant for it."""
+        managed = (network for network in self.networks if network.role == MANAGEMENT)
+        return next(
+            ((each, subnet) for each in managed if network_id in (None, each.id) for subnet in each.subnets), None
+        )
 
     def free(self, subnet: Subnet) -> Iterator[str]:
         """Give the addresses that may be handed out, lowest first; those below `free_from` last, as it may be too high."""
@@ -350,13 +357,10 @@ def _asked(wish: AdditionalVip, subnet: Subnet, ports: Mapping[PortId, ExistingP
 
 
 def _new_port(wish: PortWish, space: Space, given: Mapping[SubnetId, set[str]]) -> Port | str:
-    if wish.subnet_id is None:
-        managed = ((network, subnet) for network in space.networks for subnet in network.subnets)
-        found = next((pair for pair in managed if pair[0].role == MANAGEMENT), None)
-    else:
-        found = space.find(wish.subnet_id)
+    found = space.find_management(wish.network_id) if wish.subnet_id is None else space.find(wish.subnet_id)
     if found is None:
-        return f"there is no subnet {wish.subnet_id}" if wish.subnet_id else "there is no management network"
+        which = f" {wish.network_id}" if wish.network_id else ""
+        return f"there is no subnet {wish.subnet_id}" if wish.subnet_id else f"there is no management network{which}"
     network, subnet = found
     address = next((free for free in space.free(subnet) if free not in given.get(subnet.id, ())), None)
     if address is None:

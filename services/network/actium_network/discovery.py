@@ -36,17 +36,13 @@ async def discover(seen: Sequence[ports.Network], database: Database, journal: J
 
 async def restore_ports(maker: PortMaker, database: Database) -> None:
     """
-    Make again what the world lost (a reboot), and remove what nobody knows (a loss of the tables in the midst of work).
+    Make again what the world lost (a reboot).
 
     Ports that are wanted and not on the log yet are left to their workers, who run later. One that cannot be made is
     named in the logs: what uses it fails by itself, and the others must be served.
     """
-    rows = await database.read(queries.all_ports)
     standing = await maker.standing()
-    for port_id in sorted(standing - {row.port_id for row in rows}):
-        log.warning("unknown port removed", extra={"port_id": port_id})
-        await maker.remove(port_id)
-    for row in rows:
+    for row in await database.read(queries.all_ports):
         if row.port is not None and row.state == "created" and row.port_id not in standing:
             await maker.make(row.port)
 
@@ -79,4 +75,5 @@ def as_event_value(network: ports.Network) -> Network:
             )
             for subnet in network.subnets
         ),
+        routed=any(subnet.routed for subnet in network.subnets),
     )

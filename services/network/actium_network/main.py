@@ -1,6 +1,7 @@
 """How the network service is wired together, and the order in which it starts."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 
 from actium_network import discovery, handlers, migrations
@@ -18,15 +19,19 @@ from actium_network.reservations import Reservations
 from actium_network.routes import Routes
 from actium_network.settings import NetworkSettings
 from actium_network.settlements import Settlements
+from actium_network.strays import Strays
 from actium_network.survey import Survey
 from actium_network.workers import Workers
 from actium_shared.bus import Bus
 from actium_shared.clock import Clock, SystemClock
-from actium_shared.errors import SettingsError
+from actium_shared.errors import PermanentError, RetryableError, SettingsError, VersionConflictError
 from actium_shared.event_store import EventStore, JetStreamEventStore, Recorded
 from actium_shared.failpoints import FAILPOINTS
+from actium_shared.lease import Lease
 from actium_shared.read_model import Database, Positions, Projector, types_of
 from actium_shared.service import Service, connect
+
+log = logging.getLogger(__name__)
 
 
 async def main(settings: NetworkSettings) -> None:
@@ -52,6 +57,9 @@ async def serve(
     settings: NetworkSettings, bus: Bus, *, driver: NetworkDriver, store: EventStore, clock: Clock | None = None
 ) -> None:
     """Run the service on the given world and log until it is told to stop."""
+    clock = clock or SystemClock()
+    lease = Lease(bus, "network", clock)
+    await lease.take()
     database = Database(settings.database_url)
     try:
         migrations.upgrade(database.engine)
@@ -62,7 +70,8 @@ async def serve(
             database,
             driver=FAILPOINTS.guard(driver, "driver"),
             store=store,
-            clock=clock or SystemClock(),
+            lease=lease,
+            clock=clock,
         )
         await app.run(await driver.networks())
     finally:
@@ -80,9 +89,11 @@ class App:
         *,
         driver: NetworkDriver,
         store: EventStore,
+        lease: Lease,
         clock: Clock,
     ) -> None:
         self._settings = settings
+        self._lease = lease
         self._bus = bus
         self._database = database
         self._clock = clock
@@ -120,6 +131,14 @@ class App:
             allocating=allocating,
             timeout_s=self._settings.port_timeout_s,
         )
+        strays = Strays(
+            maker=self._maker,
+            database=self._database,
+            journal=self._journal,
+            allocating=allocating,
+            clock=self._clock,
+            grace_s=self._settings.stray_grace_s,
+        )
         releasing = Workers("release", reservations.work_release, self._clock)
         settling = Workers("settle", settlements.work, self._clock)
         routing = Workers("route", routes.work, self._clock)
@@ -129,6 +148,7 @@ class App:
             await discovery.discover(seen, self._database, self._journal)
             await discovery.restore_ports(self._maker, self._database)
             await routes.restore()
+            await self._remove_strays_at_start(strays)
             await self._bus.serve_asks("network", handlers.asks(reservations, survey))
             await orders.resume()
             self._is_serving = True
@@ -137,6 +157,7 @@ class App:
                 group.create_task(settling.run())
                 group.create_task(routing.run())
                 group.create_task(self._lapse(reservations))
+                group.create_task(strays.look_forever(every_s=self._settings.stray_check_s))
 
         service = Service("network", self._bus, self._clock)
         foreign = types_of(READS)  # each of our own moves an aggregate, whatever it tells
@@ -148,12 +169,20 @@ class App:
                 passes=lambda delivery: self._positions.passes(delivery, None if delivery.stream == OWN else foreign),
             )
         service.orders(handlers.orders(orders))
+        service.loop("lease", self._lease.keep)
         service.loop("work", work)
         service.fact(lambda: self._facts(releasing, settling, routing))
         await service.run()
 
     async def _apply(self, item: Recorded) -> None:
         await self._projector.apply([item])
+
+    async def _remove_strays_at_start(self, strays: Strays) -> None:
+        # What a loss of the tables in the midst of work left behind; where that fails, the later looks go on.
+        try:
+            await strays.look(at_once=True)
+        except (RetryableError, PermanentError, VersionConflictError) as exc:
+            log.warning("not all strays removed", extra={"error": str(exc)})
 
     async def _lapse(self, reservations: Reservations) -> None:
         await reservations.lapse_forever(lapse_s=self._settings.vip_lapse_s, check_s=self._settings.vip_lapse_check_s)

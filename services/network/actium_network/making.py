@@ -34,21 +34,32 @@ class PortMaker:
             address=port.address,
             prefix_length=port.prefix_length,
         )
-        tries = AsyncRetrying(
-            retry=retry_if_exception_type(RetryableError),
-            stop=stop_after_attempt(self.tries),
-            wait=wait_exponential(RETRY_FIRST_S, max=RETRY_MOST_S),
-            sleep=self.clock.sleep,
-            reraise=True,
-        )
         try:
-            async for attempt in tries:
-                with attempt:
-                    await self.driver.create_port(wish, timeout_s=self.timeout_s)
+            await self._create(wish)
         except (RetryableError, PermanentError) as exc:
             log.warning("port cannot be made", extra={"port_id": port.id, "error": str(exc)})
             return str(exc)
         return None
+
+    async def _create(self, wish: PortWish) -> None:
+        try:
+            await self.driver.create_port(wish, timeout_s=self.timeout_s)
+        except RetryableError:
+            if self.tries == 1:
+                raise
+        else:
+            return  # as nearly always: what repeats takes longer to be set up than many a port
+        await self.clock.sleep(RETRY_FIRST_S)
+        tries = AsyncRetrying(
+            retry=retry_if_exception_type(RetryableError),
+            stop=stop_after_attempt(self.tries - 1),
+            wait=wait_exponential(2 * RETRY_FIRST_S, max=RETRY_MOST_S),
+            sleep=self.clock.sleep,
+            reraise=True,
+        )
+        async for attempt in tries:
+            with attempt:
+                await self.driver.create_port(wish, timeout_s=self.timeout_s)
 
     async def remove(self, port_id: str) -> None:
         """

@@ -54,21 +54,11 @@ class Routes:
                 await self._settle(stored.order)
 
     async def restore(self) -> None:
-        """
-        Make again what the world lost (a reboot), and remove what nobody knows (a loss of the tables in the midst of work).
-
-        What cannot be made is named in the logs: the others must be served.
-        """
+        """Make again what the world lost (a reboot). What cannot be made is named in the logs: the others must be served."""
         stored = await self._database.read(route_queries.all_routings)
-        wanted = {
-            (each.network_id, each.via): each for one in stored for each in routing.routings(one.addresses, one.vips)
-        }
         standing = {(each.network_id, each.via): each for each in await self._driver.routings()}
-        for key in standing.keys() - wanted.keys():
-            log.warning("unknown routes removed", extra={"via": key[1]})
-            await self._restore(Routing(network_id=key[0], via=key[1], addresses=()))
-        for key, each in wanted.items():
-            if each.addresses and each != standing.get(key):
+        for each in (each for one in stored for each in routing.routings(one.addresses, one.vips)):
+            if each.addresses and each != standing.get((each.network_id, each.via)):
                 await self._restore(each)
 
     async def _restore(self, wish: Routing) -> None:

@@ -13,6 +13,7 @@ class NetworkSettings(Settings):
     `vip_lapse_s`: an address that no load balancer came for is given back after it.
 
     It has to exceed the time between the two asks that make a load balancer (20 s each, 15 s of append in the last).
+    `stray_grace_s`: so long a port or a route that nobody ordered is left alone.
     """
 
     database_url: str
@@ -26,3 +27,6 @@ class NetworkSettings(Settings):
     vip_lapse_check_s: float = 5.0
     port_timeout_s: float = 10.0
     port_tries: int = 5
+    stray_grace_s: float = 60.0
+    stray_check_s: float = 30.0
+    """A look lists all links and routes of the world: some ten milliseconds."""

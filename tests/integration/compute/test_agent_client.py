@@ -66,7 +66,7 @@ async def test_the_bundle_travels_in_the_agents_own_terms(
 ) -> None:
     await client_of(amphora, authority).configure(bundle(1))
     (pushed,) = agent.pushes
-    assert set(pushed) == {"bundle", "epoch", "digest", "files", "interfaces", "flags", "runtime"}
+    assert set(pushed) == {"bundle", "epoch", "digest", "files", "interfaces", "flags", "runtime", "logs"}
     assert pushed["flags"] == {"yield": False, "fence": False}
     assert {"mac", "name", "mtu", "addresses", "vips", "gateway", "metric", "routes"} <= set(pushed["interfaces"][0])
 

@@ -2,10 +2,16 @@
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 
+import msgspec
 import pytest
+import sqlalchemy as sa
 
+from actium_compute.amphora_drivers.bundle import Bundle
+from actium_compute.amphora_drivers.haproxy import HaproxyDriver
 from actium_compute.authority import open_authority
+from actium_compute.read_model.tables import ORDERS
 from actium_shared.clock import SystemClock
 from actium_shared.crypto import heartbeat_key
 from actium_shared.events.amphora import AmphoraConfigured
@@ -167,6 +173,38 @@ async def test_after_a_restart_a_weight_still_changes_without_a_reload(bench: Be
     await bench.order(amphora.configure(2))
     await bench.until_types(amphora, "booted", "configured", "configured")
     assert (await bench.events(amphora))[-1].result == "runtime"
+
+
+async def test_what_another_version_rendered_is_reloaded_with_the_next_change(
+    bench: Bench, amphora: Amphora, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runtime commands would leave haproxy with the old file, and with a digest that says otherwise."""
+    await bench.serving(amphora)
+    agent = bench.machines.agents[amphora.id]
+    await agent.stop()
+    await bench.order(amphora.configure(2))
+    await until(lambda: _wished(bench, amphora), lambda bundle: bundle == 2)
+    await bench.stop()
+    await agent.start()
+    real = HaproxyDriver.render
+
+    def render(self: HaproxyDriver, *about: Any, **named: Any) -> Bundle:
+        bundle = real(self, *about, **named)
+        return msgspec.structs.replace(bundle, digest=bundle.digest[::-1])  # as another template has
+
+    monkeypatch.setattr(HaproxyDriver, "render", render)
+    await bench.start()
+    await bench.until_types(amphora, "booted", "configured", "configured")
+    assert agent.pushes[-1]["runtime"] is None
+
+
+async def _wished(bench: Bench, amphora: Amphora) -> int | None:
+    engine = sa.create_engine(bench.settings().database_url)
+    with engine.connect() as connection:
+        kept = sa.select(ORDERS.c.bundle).where(ORDERS.c.amphora_id == amphora.id, ORDERS.c.purpose == "configure")
+        bundle: int | None = connection.scalar(kept)
+    engine.dispose()
+    return bundle
 
 
 async def test_a_lost_machine_is_booted_again_with_a_new_certificate_and_its_last_wish(

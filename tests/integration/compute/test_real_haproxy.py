@@ -83,7 +83,9 @@ TLS = st.fixed_dictionaries(
     {
         "tls_ciphers": st.none()
         | st.sampled_from(["ECDHE-ECDSA-AES128-GCM-SHA256:TLS_AES_128_GCM_SHA256", "HIGH:!aNULL"]),
-        "tls_versions": st.lists(st.sampled_from(["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]), unique=True).map(tuple),
+        "tls_versions": st.lists(st.sampled_from(["SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]), unique=True)
+        .filter(lambda versions: versions != ["SSLv3"])
+        .map(tuple),
         "alpn_protocols": st.lists(st.sampled_from(["h2", "http/1.1", "http/1.0"]), unique=True).map(tuple),
     }
 )

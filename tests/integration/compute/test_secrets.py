@@ -23,7 +23,7 @@ from actium_shared.commands.compute import (
 from actium_shared.errors import RetryableError
 from actium_shared.event_store import JetStreamEventStore, Recorded
 from actium_shared.events.secret import SecretDeleted, SecretStored
-from actium_shared.ids import ProjectId, SecretRef
+from actium_shared.ids import LoadBalancerId, ProjectId, SecretRef
 from actium_shared.message import Accepted, Actor, CommandCause, Reason, Rejected, Reply
 from actium_shared.sealing import new_private_key, public_key, seal
 from builders import load_balancer
@@ -274,6 +274,22 @@ async def test_a_deleted_secret_serves_on_until_the_next_change_which_is_refused
     await until(lambda: bench.types(amphora), lambda types: types[-1] == "configured" and len(types) >= 4)
     assert NEWER.key_pem in pushed_files(bench, amphora)
     assert (await bench.events(amphora))[-1].bundle == 2  # nobody ordered it again
+
+
+async def test_of_neighbours_only_those_whose_secret_is_missing_are_blamed(
+    bench: Bench, secrets: Keeping, amphora: Amphora
+) -> None:
+    await bench.serving(amphora)
+    order = amphora.configure(2)
+    (lacking,) = secrets.with_tls(order).load_balancers
+    vip = msgspec.structs.replace(lacking.load_balancer.vip, address="203.0.113.99")
+    other = msgspec.structs.replace(lacking.load_balancer, id=LoadBalancerId("another"), vip=vip)
+    neighbour = msgspec.structs.replace(order.load_balancers[0], load_balancer=other)
+    await bench.order(msgspec.structs.replace(order, load_balancers=(lacking, neighbour)))
+    await bench.until_types(amphora, "booted", "configured", "configuration-refused")
+    event = (await bench.events(amphora))[-1]
+    assert event.reason == f"there is no secret {secrets.ref}"
+    assert event.load_balancer_ids == (lacking.load_balancer.id,)
 
 
 async def test_what_was_refused_for_want_of_a_secret_is_tried_again_though_we_were_killed_in_between(

@@ -129,7 +129,7 @@ class MinimalDriver:
     def secrets_of(self, order):
         return frozenset()
 
-    def render(self, order, ports, secrets):
+    def render(self, order, ports, secrets, *, logs=None):
         files = {"haproxy.cfg": b"# minimal"}
         return Bundle(bundle=order.bundle, epoch=order.epoch, digest=digest_of(files, ()), files=files, interfaces=())
 

@@ -11,15 +11,23 @@ import pytest
 from cryptography import x509
 
 from actium_compute.editions import Edition, Phase
+from actium_shared import streams
 from actium_shared.commands.compute import AuthorityReplacement, ReplaceAuthority
+from actium_shared.errors import RetryableError
+from actium_shared.event_store import JetStreamEventStore, Recorded
+from actium_shared.events.authority import AuthorityTurned
+from actium_shared.message import Actor, CommandCause
 from actium_shared.testing.nats_server import NatsServer
-from integration.compute.bench import Amphora, Bench, until
+from integration.compute.bench import DEADLINE_S, Amphora, Bench, until
 from integration.compute.test_crashes import Killer, append, restart_when_struck
 
 __all__ = ["append"]
 
-BOUNDARIES = 24
-"""Three renewals of two amphorae, each with two boundaries around the giving and two around the append."""
+BOUNDARIES = 32
+"""Three renewals of two amphorae, each with two boundaries around the giving and two around the append; four steps told."""
+
+REPLACE = ReplaceAuthority(reason="the old key was seen")
+OPERATOR = Actor(user_id="admin alice", project_id="", request_id="req-1")
 
 
 @pytest.fixture
@@ -45,10 +53,22 @@ async def bench(nats_server: NatsServer, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 async def replace(bench: Bench) -> AuthorityReplacement:
-    async with bench.server.bus("api") as api:
-        answer = await api.ask(ReplaceAuthority())
-    assert isinstance(answer, AuthorityReplacement)
-    return answer
+    """Ask as the API does: again, while nobody answers."""
+    async with asyncio.timeout(DEADLINE_S), bench.server.bus("api") as api:
+        while True:
+            try:
+                answer = await api.ask(REPLACE, actor=OPERATOR, timeout_s=1.0)
+            except RetryableError:
+                continue
+            assert isinstance(answer, AuthorityReplacement)
+            return answer
+
+
+async def told(bench: Bench) -> list[Recorded]:
+    """Give what the log says of the authority."""
+    subject = streams.event_subject("compute", "authority", "amphorae")
+    store = JetStreamEventStore(bench.planner)
+    return [item async for item in store.read(streams.events_of("compute"), after=0, subjects=(subject,))]
 
 
 def edition(bench: Bench) -> Edition:
@@ -57,10 +77,18 @@ def edition(bench: Bench) -> Edition:
 
 
 async def settled(bench: Bench, number: int) -> None:
+    """Wait until a replacement is done, and the log says so."""
+
     async def read() -> Edition:
         return edition(bench)
 
     await until(read, lambda now: now.number == number and now.phase is Phase.SETTLED)
+    await until(lambda: told(bench), lambda items: steps(items)[-1:] == [(number, Phase.SETTLED)])
+
+
+def steps(items: list[Recorded]) -> list[tuple[int, str]]:
+    events = [event for item in items for event in item.commit.events]
+    return [(event.edition, event.phase) for event in events if isinstance(event, AuthorityTurned)]
 
 
 def trusted_by(bench: Bench, amphora: Amphora) -> list[str]:
@@ -98,6 +126,28 @@ async def test_all_come_over_to_the_new_authority_and_the_old_one_is_gone(bench:
     await bench.stop()
     await bench.start()
     await served(bench, amphora, 2)
+
+
+async def test_each_step_is_on_the_log_and_the_first_with_reason_and_name(bench: Bench, amphora: Amphora) -> None:
+    await bench.serving(amphora)
+    await replace(bench)
+    begun, *followed = await told(bench)  # before it was answered
+    assert isinstance(begun.commit.cause, CommandCause)
+    assert (begun.commit.cause.command, begun.commit.cause.actor) == (REPLACE, OPERATOR)
+    await settled(bench, 4)
+    begun, *followed = await told(bench)
+    assert steps([begun, *followed]) == [
+        (2, Phase.INTRODUCING),
+        (3, Phase.CERTIFYING),
+        (4, Phase.RETIRING),
+        (4, Phase.SETTLED),
+    ]
+    assert not any(isinstance(item.commit.cause, CommandCause) for item in followed)
+    await bench.stop()
+    await bench.start()
+    await replace(bench)
+    await settled(bench, 7)
+    assert len(await told(bench)) == 8
 
 
 async def test_each_step_waits_for_the_last_amphora(
@@ -170,6 +220,8 @@ async def test_killed_anywhere_it_is_finished_after_a_restart(
             assert len({push["digest"] for push in bench.machines.agents[each.id].pushes}) == 1
             assert [certified_by(bench, each)] == trusted_by(bench, each)
     assert len(reached[BOUNDARIES - 1]) == BOUNDARIES
+    told_once = steps(await told(bench))
+    assert len(set(told_once)) == len(told_once) == 4 * (BOUNDARIES + 1)
     assert bench.machines.boots == [amphora.id, other.id]
     await served(bench, amphora, 2)
 

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from actium_shared.commands.health import FindLastHeard, LastHeard, LogFigures
 from actium_shared.heartbeat import DATAGRAM_LIMIT_BYTES
 from actium_shared.ids import AmphoraId
 from builders import LB, MEMBER, an_id
@@ -28,6 +29,20 @@ async def test_a_good_beat_leads_to_exactly_one_event_and_its_repeats_to_none(wo
     first, _ = await world.said()
     assert first.subject == f"evt.health.health.{LB}"
     assert first.commit.reads == {"EVENTS_PLANNER": 2}
+
+
+async def test_an_operator_learns_which_lines_of_logs_were_lost(world: World) -> None:
+    await world.placed()
+    await world.append("compute", "amphora", AMPHORA, booted())
+    async with world.health() as health, world.server.bus("api") as api:
+        told = {"shipped": 5, "lost": {"full": 2, "socket": 1}}
+        await world.signal(datagram(beat(logs={"shipped": 4, "lost": {}}), at=time.time(), counter=1))
+        await world.signal(datagram(beat(logs=told), at=time.time(), counter=2))
+        await wait_for_count(health, "beats", "accepted", 2)
+        assert health.status()["logs"] == told
+        reply = await api.ask(FindLastHeard())
+        assert isinstance(reply, LastHeard)
+        assert reply.logs == {AMPHORA: LogFigures(shipped=5, lost={"full": 2, "socket": 1})}
 
 
 async def test_what_is_forged_oversized_or_nonsense_does_not_pass_the_relay(world: World) -> None:

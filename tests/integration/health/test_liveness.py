@@ -64,6 +64,7 @@ class Fleet:
         self.roles: dict[str, str] = {}
         self.counter = 0
         self.relay = True
+        self.by_udp = False
 
     async def boot(self, *names: str, spare: bool = False) -> list[AmphoraId]:
         made = [AmphoraId(an_id(name)) for name in names]
@@ -94,7 +95,10 @@ class Fleet:
                 for amphora_id in self.all
                 if amphora_id not in self.silent
             ]
-            if self.relay:
+            if self.by_udp:
+                for each in beats:
+                    self.world.send_to_all_relays(each)
+            elif self.relay:
                 await self.world.signal(*beats)
             await asyncio.sleep(self.every_s)
 
@@ -298,12 +302,50 @@ async def test_two_replicas_come_to_one_verdict(world: World) -> None:
         assert sorted(event.TYPE for event in await told(world)) == sorted([AmphoraLost.TYPE, AmphoraRoleChanged.TYPE])
 
 
+async def test_of_two_relays_and_two_replicas_one_each_is_enough_and_nothing_is_said_twice(world: World) -> None:
+    await world.placed()
+    await world.append("compute", "amphora", AMPHORA, booted())
+    async with (
+        running(world) as (fleet, compute),
+        world.relay(relay_name="second", sign_every_s=0.1),
+        world.health("second", **QUICK) as second,
+    ):
+        fleet.by_udp = True
+        one, *_ = await fleet.boot("one", "two", "three")
+        fleet.all.append(AMPHORA)
+        async with world.relay(relay_name="first", sign_every_s=0.1), world.health("first", **QUICK) as first:
+            for each in (first, second):
+                await wait_expected(each, 4)
+                await until(lambda each=each: _hears_relays(each, "first", "second"))
+            await until(lambda: _has_statuses(world))
+            compute.dead |= set(fleet.all)  # should one be asked about, the worst would be said of it
+        await asyncio.sleep(3 * QUICK["silent_most_s"])
+        assert not compute.asked
+        async with world.health("first", **QUICK) as first:
+            await wait_expected(first, 4)
+            fleet.silent.add(one)
+            await wait_told(world, 1)
+            await asyncio.sleep(2 * QUICK["silent_most_s"])
+        assert [(event.TYPE, event.amphora_id) for event in await told(world)] == [(AmphoraLost.TYPE, one)]
+        assert len(await world.statuses()) == 1
+
+
+async def _hears_relays(health: Service, *names: str) -> bool:
+    status: Any = health.status()
+    return set(names) <= status["liveness"]["listening"]["relays"].keys()
+
+
+async def _has_statuses(world: World) -> bool:
+    return bool(await world.statuses())
+
+
 async def test_roles_are_told_once_each_and_only_where_keepalived_runs(world: World) -> None:
     await world.placed()
     await world.append("compute", "amphora", AMPHORA, booted())
     async with world.health(**QUICK | {"silent_most_s": 60.0}):
         bodies = [
             beat(),
+            beat(role="LEARNING"),
             beat(role="BACKUP"),
             beat(role="BACKUP"),
             {"edges": [{"kind": "role", "id": "", "status": "MASTER", "reason": ""}]},
@@ -316,8 +358,9 @@ async def test_roles_are_told_once_each_and_only_where_keepalived_runs(world: Wo
             kind = "edge" if "edges" in body else "beat"
             await world.signal(datagram(body, at=time.time(), counter=counter, kind=kind))
             await asyncio.sleep(0.1)
-        events = await wait_told(world, 4)
+        events = await wait_told(world, 5)
     assert [(event.role, event.epoch) for event in events if isinstance(event, AmphoraRoleChanged)] == [
+        ("LEARNING", 1),
         ("BACKUP", 1),
         ("MASTER", 1),
         ("MASTER", 2),

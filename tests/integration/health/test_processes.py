@@ -108,7 +108,6 @@ async def test_a_missing_key_is_one_sentence_and_the_end(world: World, module: s
 
 
 @pytest.mark.root
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 async def test_a_relay_receives_inside_a_namespace_that_may_come_late_and_come_anew(
     world: World, tmp_path: Path
 ) -> None:

@@ -47,6 +47,7 @@ class World:
     def __init__(self, server: NatsServer, folder: Path) -> None:
         self.server, self.folder = server, folder
         self.port = 0
+        self.ports: list[int] = []
         self._stack = AsyncExitStack()
         self._last: dict[str, int] = {}
         self._buses: dict[str, Bus] = {}
@@ -105,6 +106,7 @@ class World:
     async def relay(self, **fields: Any) -> AsyncIterator[Service]:
         """A relay on a free loopback port, which `send` sends to."""
         self.port = _free_port()
+        self.ports.append(self.port)
         defaults = {"relay_bind": f"127.0.0.1:{self.port}"}
         settings = RelaySettings(heartbeat_master_key_file=Path("unused"), **(defaults | fields))
         async with self.server.bus("relay") as bus:
@@ -117,8 +119,16 @@ class World:
                 yield service
 
     def send(self, datagram: bytes) -> None:
+        self._send(datagram, self.port)
+
+    def send_to_all_relays(self, datagram: bytes) -> None:
+        """As an amphora does, which does not know who of them lives."""
+        for port in self.ports:
+            self._send(datagram, port)
+
+    def _send(self, datagram: bytes, port: int) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            sender.sendto(datagram, ("127.0.0.1", self.port))
+            sender.sendto(datagram, ("127.0.0.1", port))
 
     async def said(self) -> list[Recorded]:
         """What health has recorded."""

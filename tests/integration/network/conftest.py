@@ -30,6 +30,7 @@ class Bench:
         self.folder = folder
         self.fabric = FileFabric(folder / "ports")
         self.lapse_s = 60.0
+        self.stray_grace_s = 60.0
         self.api: Bus
         self.planner: Bus
         self._stack = stack
@@ -46,6 +47,8 @@ class Bench:
             world_name="test",
             vip_lapse_s=self.lapse_s,
             vip_lapse_check_s=0.05,
+            stray_grace_s=self.stray_grace_s,
+            stray_check_s=0.05,
             port_tries=3,
         )
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from actium_network.read_model.tables import METADATA
 from actium_shared.commands.network import PortWish, ReleaseVip, SettlePorts
 from actium_shared.errors import PermanentError, RetryableError
-from actium_shared.events.network import PortCreated, PortDeleted, PortFailed, PortsSettled
+from actium_shared.events.network import PortCreated, PortDeleted, PortFailed, PortsSettled, PortStrayRemoved
 from actium_shared.ids import AmphoraId, ApplianceId, LoadBalancerId, PortId, SubnetId
 from actium_shared.message import CommandCause, Event
 from integration.network.conftest import DEADLINE_S, Bench
@@ -112,11 +112,12 @@ async def test_ports_that_the_world_lost_are_made_again_and_unknown_ones_removed
     before = await settle_now(bench, settle(*BOTH))
     await bench.stop()
     (bench.fabric.folder / "front").unlink()
-    (bench.fabric.folder / "nobody's").write_text("")
+    (bench.fabric.folder / "nobodys").write_text("")
     await bench.start()
     assert set(await bench.fabric.ports()) == {"management", "front"}
     assert (bench.fabric.folder / "front").read_text() == "203.0.113.100"
     assert await bench.events("port", AMPHORA) == before
+    assert await bench.events("port", "nobodys") == [PortStrayRemoved(port_id=PortId("nobodys"))]
 
 
 def content(bench: Bench) -> Mapping[str, list[tuple[object, ...]]]:

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
+from nats.aio.msg import Msg
 
 from actium_shared import streams
 from actium_shared.commands.compute import DeleteAmphora
@@ -139,3 +140,33 @@ async def test_an_ask_without_an_answerer_says_that_the_outcome_is_unknown(nats_
     async with nats_server.bus("api") as api:
         with pytest.raises(RetryableError):
             await api.ask(FindSubnet(subnet_id=SubnetId("s")), timeout_s=0.5)
+
+
+async def test_answers_find_their_questions_whatever_came_of_others(nats_server: NatsServer) -> None:
+    waiting: dict[str, Msg] = {}
+    all_are_there = asyncio.Event()
+
+    def arrived(message: Msg) -> None:
+        waiting[message.data.decode()] = message
+        if len(waiting) == 4:
+            all_are_there.set()
+
+    async with nats_server.bus("health") as asker, nats_server.bus("compute") as answerer:
+        await answerer.take("ask.compute.0", arrived)
+        await answerer.flush()
+        asked = {
+            name: asyncio.create_task(asker.request("ask.compute.0", name.encode(), timeout_s=timeout_s))
+            for name, timeout_s in (("a", 10.0), ("late", 0.05), ("given up", 10.0), ("b", 10.0))
+        }
+        async with asyncio.timeout(10):
+            await all_are_there.wait()
+            asked["given up"].cancel()
+            with pytest.raises(RetryableError, match="TimeoutError"):
+                await asked["late"]
+            for name, message in reversed(waiting.items()):
+                await answerer.publish(message.reply, f"to {name}".encode())
+            assert [(await asked[name]).data for name in ("a", "b")] == [b"to a", b"to b"]
+            with pytest.raises(asyncio.CancelledError):
+                await asked["given up"]
+            with pytest.raises(RetryableError, match="NoRespondersError"):
+                await asker.request("ask.compute.1", b"", timeout_s=10.0)

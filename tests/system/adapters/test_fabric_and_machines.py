@@ -105,6 +105,19 @@ def _client(namespace: str | None, family: socket.AddressFamily = socket.AF_INET
         return socket.socket(family)
 
 
+async def test_the_controller_keeps_its_hardware_address_whoever_comes_and_goes(
+    world: World, fabric: NetlinkFabric
+) -> None:
+    """Else agents answer to where it was, until they have asked where it is: a second or two."""
+    bridge = ("-n", world.plan.namespace, "-br", "link", "show", embedded.bridge("lb-mgmt"))
+    before = ip(*bridge)
+    port_id = await port(world, fabric, "lb-mgmt")
+    ip("-n", world.plan.namespace, "link", "set", embedded.fabric_end(port_id), "address", "02:00:00:00:00:01")
+    while_there = ip(*bridge)
+    await fabric.delete_port(port_id, timeout_s=TIMEOUT_S)
+    assert [line.split()[2] for line in (while_there, ip(*bridge))] == [before.split()[2]] * 2
+
+
 async def test_the_host_reaches_an_interface_on_the_public_network(
     world: World, fabric: NetlinkFabric, machines: NamespaceMachines, amphora_id: str
 ) -> None:

@@ -1,5 +1,6 @@
 """Building amphora images."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,14 @@ def test_the_agent_can_be_imported_from_an_image_without_any_site_packages(tmp_p
         env={"PYTHONPATH": str(image / "lib")}, check=True, capture_output=True, text=True,
     )  # fmt: skip
     assert found.stdout.startswith(str(image))
-    assert list((image / "lib" / "h11" / "__pycache__").glob("*.pyc"))
+
+
+def test_all_that_an_agent_imports_is_compiled_where_its_interpreter_looks_for_it(tmp_path: Path) -> None:
+    image = tmp_path / Images(tmp_path).build()
+    bytecode = image / "bytecode"
+    assert list((bytecode / "run/amphora/image/lib/h11").glob("_connection.*.opt-2.pyc"))
+    assert list((bytecode / Path(asyncio.__file__).parent.relative_to("/")).glob("base_events.*.opt-2.pyc"))
+    assert not list((image / "lib").rglob("__pycache__"))
 
 
 def test_what_killed_makers_left_is_no_image_and_is_cleared_away(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """TLS in haproxy's terms: which files lie beside the configuration, under which names, from which secrets."""
 
+from typing import Any
+
 import pytest
 
 from actium_compute.amphora_drivers import RenderError
@@ -8,7 +10,7 @@ from actium_compute.ports import Secret
 from actium_shared.commands.compute import ConfigureAmphora
 from actium_shared.ids import SecretRef
 from actium_shared.wishes import Listener, PoolWish
-from builders import an_id, listener, member, pool
+from builders import an_id, health_monitor, listener, member, pool
 from unit.compute.wishes import PORTS, order
 
 DRIVER = HaproxyDriver()
@@ -74,6 +76,7 @@ def test_only_secrets_that_are_in_use_are_asked_for() -> None:
         (with_listener(client_authentication="MANDATORY"), "client_ca_tls_container_ref"),
         (with_listener(client_authentication="PERHAPS", client_ca_tls_container_ref=CA), "client_authentication"),
         (with_listener(tls_versions=("TLSv9",)), "tls_versions"),
+        (with_listener(tls_versions=("SSLv3",)), "tls_versions"),
         (with_listener(tls_ciphers="a b"), "tls_ciphers"),
         (with_listener(tls_ciphers="::"), "tls_ciphers"),
         (with_listener(alpn_protocols=("spdy",)), "alpn_protocols"),
@@ -90,6 +93,38 @@ def test_versions_are_the_range_down_to_the_first_gap() -> None:
     assert "ssl-min-ver TLSv1.1 ssl-max-ver TLSv1.2" in bind(with_listener(tls_versions=("TLSv1.2", "TLSv1.1")))
     assert "ssl-min-ver TLSv1.3 ssl-max-ver TLSv1.3" in bind(with_listener(tls_versions=("TLSv1", "TLSv1.3")))
     assert "ssl-min-ver TLSv1.2 ssl-max-ver TLSv1.3" in bind(with_listener())
+
+
+def test_only_who_asks_for_what_is_old_gets_what_is_weak() -> None:
+    assert "SECLEVEL" not in bind(with_listener(tls_versions=("TLSv1", "TLSv1.2")))  # a gap: no TLSv1 is spoken
+    assert " ciphers DEFAULT:@SECLEVEL=0" in bind(with_listener(tls_versions=("TLSv1.1", "TLSv1.2")))
+    old = {"tls_versions": ("TLSv1",)}
+    assert " ciphers AES128-SHA:@SECLEVEL=0" in bind(with_listener(tls_ciphers="AES128-SHA", **old))
+    assert " ciphers AES128-SHA:@SECLEVEL=1" in bind(with_listener(tls_ciphers="AES128-SHA:@SECLEVEL=1", **old))
+
+
+@pytest.mark.parametrize(
+    ("offered", "elsewhere", "negotiated"),
+    [
+        (("h2", "http/1.1", "http/1.0"), {}, " check-alpn http/1.1,http/1.0"),
+        (("h2",), {}, " check-alpn h2"),
+        (("h2", "http/1.1"), {"monitor_port": 81}, ""),
+        (("h2", "http/1.1"), {"monitor_address": "10.1.0.99"}, ""),
+        ((), {}, ""),
+    ],
+)
+def test_checks_of_encrypted_members_negotiate_what_they_speak(
+    offered: tuple[str, ...], elsewhere: dict[str, Any], negotiated: str
+) -> None:
+    monitor = health_monitor(http_version=1.1, domain_name="a.example")
+    wish = order(PoolWish(pool=pool(tls_enabled=True, alpn_protocols=offered), members=(member(**elsewhere),),
+                          health_monitor=monitor))  # fmt: skip
+    text = DRIVER.render(wish, PORTS, SECRETS).files["haproxy.cfg"].decode()
+    (server,) = [line for line in text.splitlines() if line.startswith("    server ")]
+    found = server.partition(" check-alpn ")
+    assert found[1] + found[2] == negotiated
+    # Another place is another service, of which it is not known that it is encrypted.
+    assert ("check-sni a.example" in server) is not bool(elsewhere)
 
 
 def test_a_new_content_is_another_digest_and_the_same_words() -> None:

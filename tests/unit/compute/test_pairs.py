@@ -54,6 +54,11 @@ def test_both_begin_as_backups_and_the_masters_priority_is_one_higher() -> None:
     assert ("priority 254" in master, "priority 253" in backup) == (True, True)
 
 
+@pytest.mark.parametrize(("rank", "priority"), [(0, 254), (1, 253), (2, 252), (1000, 1)])
+def test_who_has_been_of_the_pair_for_less_has_the_lower_priority_whatever_its_role(rank: int, priority: int) -> None:
+    assert f"priority {priority}" in keepalived(paired(role="MASTER", rank=rank))
+
+
 def test_adverts_go_from_port_to_port_as_often_as_is_asked_for_and_slower_without_real_time() -> None:
     said = keepalived(paired(advert_interval_ms=20))
     assert said[said.index("unicast_peer {") + 1] == "203.0.113.102"

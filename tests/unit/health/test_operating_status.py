@@ -125,7 +125,8 @@ def test_offline_is_the_start_value_and_no_change_but_for_members() -> None:
 
 
 def test_who_serves_is_believed_over_who_stands_by() -> None:
-    assert leading([report(role="BACKUP", bundle=9), report(role="MASTER")]) == report(role="MASTER")
+    for standby in ("BACKUP", "LEARNING"):
+        assert leading([report(role=standby, bundle=9), report(role="MASTER")]) == report(role="MASTER")
     assert leading([report(bundle=1), report(bundle=2)]) == report(bundle=2)
     assert leading([]) is None
 

@@ -102,3 +102,24 @@ def test_a_body_that_is_no_edges_is_refused(body: dict[str, Any]) -> None:
 def test_a_part_that_is_no_part_is_refused(part: object) -> None:
     with pytest.raises(PermanentError):
         told(part=part)
+
+
+def test_what_became_of_logs_is_read_where_it_is_told_and_has_bounds() -> None:
+    assert told().logs is None
+    assert told(logs=None).logs is None
+    logs = told(logs={"shipped": 5, "lost": {"full": 2}}).logs
+    assert logs is not None
+    assert (logs.shipped, logs.lost) == (5, {"full": 2})
+    for wrong in ({"shipped": -1}, {"lost": {"full": 2**63}}, {"lost": {f"reason {n}": 1 for n in range(17)}}, []):
+        with pytest.raises(PermanentError):
+            told(logs=wrong)
+
+
+def test_of_a_beat_in_parts_the_figures_of_logs_are_not_added_up() -> None:
+    body = beat(logs={"shipped": 5, "lost": {}}) | {"pools": {}}
+    body["listeners"] = {f"listener-{n}": next(iter(body["listeners"].values())) for n in range(100)}
+    parts = Parts()
+    wholes = [parts.add(read(part)) for part in split(body, limit_bytes=8_000)]
+    assert len(wholes) > 1
+    assert wholes[-1] is not None
+    assert wholes[-1].logs == told(logs={"shipped": 5}).logs

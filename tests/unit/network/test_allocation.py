@@ -1,11 +1,12 @@
 """Which address is given, and which wishes are refused."""
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from actium_network.allocation import Reservation, Space, find_subnet, reserve_vip, settle_ports
 from actium_shared.commands.network import ReserveVip
-from actium_shared.ids import LoadBalancerId, PortId, SubnetId
+from actium_shared.ids import LoadBalancerId, NetworkId, PortId, SubnetId
 from actium_shared.message import Reason, Rejected
 from unit.network.builders import (
     DUAL,
@@ -20,6 +21,7 @@ from unit.network.builders import (
     vip,
 )
 
+NO_SUCH = "there is no management network network-public"
 KNOWN = Reservation(state="reserved", project_id="project", vip=vip())
 
 
@@ -116,6 +118,16 @@ def test_a_port_without_subnet_is_on_the_management_network() -> None:
         ("network-mgmt", "10.250.0.1"),
         ("network-public", "203.0.113.100"),
     ]
+
+
+def test_a_management_port_is_on_the_network_that_is_named_or_fails_in_words() -> None:
+    for name, failed in (("network-mgmt", {}), ("network-public", {MANAGEMENT_PORT: NO_SUCH})):
+        order = settle((MANAGEMENT_PORT, None))
+        (wish,) = order.ports
+        named = msgspec.structs.replace(wish, network_id=NetworkId(name))
+        answer = settle_ports(msgspec.structs.replace(order, ports=(named,)), space(), present={})
+        assert dict(answer.impossible) == failed
+        assert [each.network_id for each in answer.wanted] == ([] if failed else ["network-mgmt"])
 
 
 def test_a_port_that_is_there_keeps_its_address_and_others_are_surplus() -> None:

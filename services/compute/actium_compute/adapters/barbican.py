@@ -8,7 +8,6 @@ blocks, so it works in threads. It is told to log nothing: at its debug level it
 import asyncio
 import functools
 import logging
-import re
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -25,6 +24,7 @@ from actium_compute.secret_content import MOST_BYTES, ContentError, read
 from actium_shared.commands.compute import SecretKind
 from actium_shared.errors import PermanentError, RetryableError, SettingsError
 from actium_shared.ids import SecretRef
+from actium_shared.secret_refs import CONTAINERS, SECRETS, in_barbican
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +36,6 @@ READ_TIMEOUT_S = 12.0
 """Of all that is read at once; whoever asks the API waits no more than 20 s."""
 
 THREADS = 8
-SECRETS, CONTAINERS = "secrets", "containers"
-REFERENCE = re.compile(
-    r"(?:https?://[^/\s]+(?:/[^\s?#]*)?/)?v1/(secrets|containers)/"
-    r"([0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})/?"
-)
 CERTIFICATE_CONTAINER = "certificate"
 CERTIFICATE, KEY, PASSPHRASE, INTERMEDIATES = "certificate", "private_key", "private_key_passphrase", "intermediates"
 PEM = b"-----BEGIN "
@@ -54,7 +49,7 @@ class BarbicanSecretStore:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="barbican")
 
     async def read(self, refs: Collection[SecretRef]) -> Mapping[SecretRef, Secret | PermanentError]:
-        ours = [ref for ref in refs if REFERENCE.fullmatch(ref) is None]
+        ours = [ref for ref in refs if in_barbican(ref) is None]
         found = dict(await self._beside.read(ours)) if ours else {}
         loop = asyncio.get_running_loop()
         theirs = [ref for ref in refs if ref not in found]
@@ -75,9 +70,9 @@ class BarbicanSecretStore:
             return exc
 
     def _secret(self, ref: SecretRef) -> Secret:
-        named = REFERENCE.fullmatch(ref)
+        named = in_barbican(ref)
         assert named is not None
-        kind, its_id = named.groups()
+        kind, its_id = named
         if kind == SECRETS:
             return read(self._payload(its_id, ref)).secret
         container = _json(self._get(f"{CONTAINERS}/{its_id}", ref), ref)
@@ -161,10 +156,10 @@ def _json(response: Response, ref: SecretRef) -> dict[str, Any]:
 
 
 def _id_of(secret_ref: str, ref: SecretRef) -> str:
-    named = REFERENCE.fullmatch(secret_ref)
-    if named is None or named[1] != SECRETS:
+    named = in_barbican(secret_ref)
+    if named is None or named[0] != SECRETS:
         raise PermanentError(f"container {ref} names something that is no secret of Barbican's")
-    return named[2]
+    return named[1]
 
 
 def _joined(parts: Mapping[str, bytes]) -> bytes:

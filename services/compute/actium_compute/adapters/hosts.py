@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from operator import attrgetter
 from typing import Protocol
 
 from actium_compute.ports import MachineWish
@@ -26,13 +27,15 @@ def choose_host(machine: MachineWish, hosts: Sequence[str], placed: Collection[P
     Raises:
         PermanentError: none is allowed; the message says why of each.
     """
-    taken = {other.host for other in placed if machine.group and other.group == machine.group}
+    taken = {other.host for other in placed if other.group == machine.group} if machine.group else set()
     refused = {host: why for host in hosts if (why := _refusal(machine, host, taken))}
     if len(refused) == len(hosts):
         reasons = ", ".join(f"{host} {why}" for host, why in refused.items()) or "there are no hosts"
         raise PermanentError(f"out of resources: no host for amphora {machine.amphora_id}: {reasons}")
-    siblings = Counter(other.host for other in placed if machine.spread and other.spread == machine.spread)
-    load = Counter(other.host for other in placed)
+    siblings = (
+        Counter(other.host for other in placed if other.spread == machine.spread) if machine.spread else Counter()
+    )
+    load = Counter(map(attrgetter("host"), placed))  # of thousands in a noop world, for each that is booted
     allowed = [host for host in hosts if host not in refused]
     return min(allowed, key=lambda host: (host in machine.prefer_not_hosts, siblings[host], load[host]))
 

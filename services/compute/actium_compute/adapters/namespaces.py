@@ -107,7 +107,7 @@ class NamespaceMachines:
     def _place(self, machine: MachineWish) -> Record:
         if record := self._register.record(machine.amphora_id):
             return record
-        if not (self._settings.images_folder / machine.image_tag / "init").exists():
+        if not self._has_image(machine.image_tag):
             raise PermanentError(f"amphora {machine.amphora_id}: there is no image {machine.image_tag!r}")
         others = [other for other in map(self._register.record, self._register.ids()) if other]
         record = Record(
@@ -119,6 +119,11 @@ class NamespaceMachines:
         )
         self._register.write(record)
         return record
+
+    def _has_image(self, tag: str) -> bool:
+        """Say whether there is such an image: a tag, whoever wrote it, is a name in the folder and no way out of it."""
+        is_name = bool(tag) and tag == Path(tag).name and not tag.startswith(".")
+        return is_name and (self._settings.images_folder / tag / "init").exists()
 
     def _boot(self, machine: MachineWish, record: Record, deadline: Deadline) -> None:
         name = embedded.amphora_namespace(machine.amphora_id)

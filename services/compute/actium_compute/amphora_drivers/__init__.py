@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Protocol
 
-from actium_compute.amphora_drivers.bundle import Bundle
+from actium_compute.amphora_drivers.bundle import Bundle, Logs
 from actium_compute.ports import Secret
 from actium_shared.commands.compute import ConfigureAmphora
 from actium_shared.errors import PermanentError
@@ -34,10 +34,17 @@ class AmphoraDriver(Protocol):
         ...
 
     def render(
-        self, order: ConfigureAmphora, ports: Mapping[PortId, Port], secrets: Mapping[SecretRef, Secret]
+        self,
+        order: ConfigureAmphora,
+        ports: Mapping[PortId, Port],
+        secrets: Mapping[SecretRef, Secret],
+        *,
+        logs: Logs | None = None,
     ) -> Bundle:
         """
-        Give the whole configuration; equal wishes on equal ports with equal secrets give equal digests.
+        Give the whole configuration; equal wishes on equal ports with equal secrets and logs give equal digests.
+
+        `logs` says which load balancers' traffic is told of, and where to; a driver that tells of none leaves it out.
 
         Raises:
             RenderError: it cannot be expressed, or a secret is missing or of another kind.

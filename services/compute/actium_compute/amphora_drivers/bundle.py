@@ -56,6 +56,37 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True, rename={"give_way": "yiel
     fence: bool = False
 
 
+class LogStream(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one load balancer: the `signature` lets its bearer put objects under the `prefix`."""
+
+    prefix: str
+    signature: str
+
+    def __repr__(self) -> str:
+        """Whoever has read the signature in a log could write, too."""
+        return f"LogStream(prefix={self.prefix!r})"
+
+
+class Logs(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Where lines about traffic go, by load balancer: into objects of the container at `path` of a store.
+
+    Those of `streams` begin with the load balancer's id and a blank, then follow `format`.
+    """
+
+    addresses: tuple[tuple[str, int], ...]
+    host: str
+    server_name: str
+    ca: str
+    path: str
+    expires_at: int
+    cut_after_s: float
+    keep_s: float
+    delete_after_s: int
+    format: str
+    streams: Mapping[str, LogStream]
+
+
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     """One whole configuration of one amphora. The digest is over all that decides what runs, not over the numbers."""
 
@@ -66,6 +97,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     interfaces: tuple[Interface, ...]
     flags: Flags = Flags()
     runtime: Runtime | None = None
+    logs: Logs | None = None
 
     def __repr__(self) -> str:
         """Its files hold keys, which must get into no log and no trace."""
@@ -75,6 +107,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.msgpack.encode(self)
 
 
-def digest_of(files: Mapping[str, bytes], interfaces: tuple[Interface, ...]) -> str:
+def digest_of(files: Mapping[str, bytes], interfaces: tuple[Interface, ...], logs: Logs | None = None) -> str:
     """Give the SHA-256 of what runs, the same for the same content in any order of files."""
-    return hashlib.sha256(msgspec.msgpack.encode((sorted(files.items()), interfaces))).hexdigest()
+    parts = (sorted(files.items()), interfaces, *((logs,) if logs else ()))
+    return hashlib.sha256(msgspec.msgpack.encode(parts)).hexdigest()

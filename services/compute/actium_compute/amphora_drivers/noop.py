@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from actium_compute.amphora_drivers.bundle import Bundle, digest_of
+from actium_compute.amphora_drivers.bundle import Bundle, Logs, digest_of
 from actium_compute.ports import Secret
 from actium_shared.commands.compute import ConfigureAmphora
 from actium_shared.events.network import Port
@@ -22,6 +22,8 @@ class NoopDriver:
         order: ConfigureAmphora,
         ports: Mapping[PortId, Port],  # noqa: ARG002
         secrets: Mapping[SecretRef, Secret],  # noqa: ARG002
+        *,
+        logs: Logs | None = None,  # noqa: ARG002
     ) -> Bundle:
         return Bundle(bundle=order.bundle, epoch=order.epoch, digest=DIGEST, files={}, interfaces=())
 

@@ -110,7 +110,9 @@ class NetlinkFabric(ListedNetworks):
 
     def _fabric_lines(self, network: NetworkPlan, present: frozenset[str]) -> list[str]:
         bridge, mtu = embedded.bridge(network.name), network.mtu
-        lines = [f"link set {bridge} mtu {mtu} up"]
+        # By itself it takes the least address of its ports, another one as they come and go; and the controller is at it.
+        address = embedded.mac_of(embedded.network_id(self._plan.world, network.name))
+        lines = [f"link set {bridge} mtu {mtu} address {address} up"]
         if bridge not in present:
             lines.insert(0, f"link add {bridge} type bridge stp_state 0 forward_delay 0 mcast_snooping 0")
         if network.controller:

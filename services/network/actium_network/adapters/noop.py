@@ -128,6 +128,7 @@ def _subnet(named: Named) -> Subnet:
         cidr="0.0.0.0/0" if named.version == 4 else "::/0",
         pool_start=f"{start}1",
         pool_end=f"10.{chosen[0]}.255.254" if named.version == 4 else f"{start}fffe",
+        routed=True,
     )
 
 

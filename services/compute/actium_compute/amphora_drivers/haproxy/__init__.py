@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from actium_compute.amphora_drivers.bundle import Bundle
+from actium_compute.amphora_drivers.bundle import Bundle, Logs
 from actium_compute.amphora_drivers.haproxy import render, runtime, tls
 from actium_compute.amphora_drivers.haproxy.translate import translate
 from actium_compute.ports import Secret
@@ -18,9 +18,14 @@ class HaproxyDriver:
         return frozenset(need.ref for need in tls.needs(order))
 
     def render(
-        self, order: ConfigureAmphora, ports: Mapping[PortId, Port], secrets: Mapping[SecretRef, Secret]
+        self,
+        order: ConfigureAmphora,
+        ports: Mapping[PortId, Port],
+        secrets: Mapping[SecretRef, Secret],
+        *,
+        logs: Logs | None = None,
     ) -> Bundle:
-        return render.render(order, ports, secrets)
+        return render.render(order, ports, secrets, logs=logs)
 
     def runtime_commands(
         self, before: ConfigureAmphora, after: ConfigureAmphora, ports: Mapping[PortId, Port]

@@ -18,7 +18,10 @@ from actium_shared.events.network import Port
 from actium_shared.ids import PortId
 
 PRIORITIES = {"MASTER": 254, "BACKUP": 253}
-"""One apart: who waits for the other's silence waits the least that VRRP knows."""
+"""By role, where an order names no rank. One apart: who waits for the other's silence waits the least that VRRP knows."""
+
+HIGHEST, LEAST = 254, 1
+"""By rank: a newcomer that for a moment hears nobody gives way as soon as it hears again. 255 would be the owner's."""
 
 LEAST_ADVERT_MS, MOST_ADVERT_MS = 10, 40_000
 PATIENT_ADVERT_MS = 300
@@ -66,7 +69,7 @@ def vrrp(order: ConfigureAmphora, ports: Mapping[PortId, Port]) -> Vrrp | None:
     router_id = _router_id(order)
     return Vrrp(
         router_id=router_id,
-        priority=PRIORITIES[order.role],
+        priority=_priority(order),
         advert_s=advert_ms / 1000,
         patient_advert_s=max(advert_ms, PATIENT_ADVERT_MS) / 1000,
         interface=Word(card.name),
@@ -75,6 +78,10 @@ def vrrp(order: ConfigureAmphora, ports: Mapping[PortId, Port]) -> Vrrp | None:
         marker=Word(f"169.254.0.{router_id}/32" if family == 4 else f"fe80::{router_id:x}/128"),
         vips=tuple(Word(vip) for vip in card.floating),
     )
+
+
+def _priority(order: ConfigureAmphora) -> int:
+    return PRIORITIES[order.role] if order.rank is None else max(HIGHEST - order.rank, LEAST)
 
 
 def _router_id(order: ConfigureAmphora) -> int:

@@ -30,6 +30,9 @@ class Check:
     rise: int
     tls: bool
     sni: Word | None
+    """Whom an encrypted check asks for; and in which of the traffic's protocols it speaks."""
+
+    alpn: Word | None
     ping: bool
     hello: bool
     """Whether it answers to a TLS hello in any way that TLS knows; no more is exchanged."""
@@ -78,10 +81,16 @@ class Server:
         words += ["check-ssl"] if check.tls else []
         # `verify` is one setting for checks and traffic: where traffic is encrypted its own word stands.
         words += ["verify none"] if check.tls and not self.tls else []
-        words += [f"check-sni {check.sni}"] if check.sni else []
+        if self._is_checked_in_tls(check):
+            words += [f"check-sni {check.sni}"] if check.sni else []
+            words += [f"check-alpn {check.alpn}"] if check.alpn else []
         words += [f"addr {bracketed(self.check_address)}"] if self.check_address else []
         words += [f"port {self.check_port}"] if self.check_port else []
         return words
+
+    def _is_checked_in_tls(self, check: Check) -> bool:
+        # haproxy takes a place of its own for another service, of which it knows nothing.
+        return check.tls or (bool(self.tls) and not (check.hello or self.check_address or self.check_port))
 
     @property
     def _any_address(self) -> str:
@@ -178,6 +187,7 @@ class Frontend:
     policies: tuple[Policy, ...]
     by_source_port: bool
     metrics: bool
+    log_format: Word | None
     backend: Word | None
 
 

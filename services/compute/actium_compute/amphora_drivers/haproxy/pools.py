@@ -21,6 +21,13 @@ PROXY_PROTOCOLS = {"PROXY": "send-proxy", "PROXYV2": "send-proxy-v2"}
 CHECK_TYPES = {"TCP": "tcp", "HTTP": "http", "HTTPS": "http", "TLS-HELLO": "hello", "PING": "ping"}
 HTTP_METHODS = {name: name for name in ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")}
 HTTP_VERSIONS = {"1.0": "HTTP/1.0", "1.1": "HTTP/1.1"}
+HTTP2 = Word("h2")
+ITS_ADDRESS = Word("""'%[bc_dst,regsub("^(.*:.*)$","[\\1]")]'""")
+"""Where a check is sent, in brackets where that is IPv6."""
+
+DIGEST = ",sha1"
+"""Of a cookie as long as any: the sessions of some applications differ only at their ends."""
+
 PERSISTENCES = {"SOURCE_IP": "source", "HTTP_COOKIE": "insert", "APP_COOKIE": "learn"}
 COOKIE = Word("SRV")
 MOST_WEIGHT = 256
@@ -46,7 +53,7 @@ def backend_name(pool: Pool, listener: Listener) -> Word:
 def backend(wish: PoolWish, place: Place) -> Backend:
     pool, what = wish.pool, f"pool {wish.pool.id}"
     monitor = wish.health_monitor
-    check = _check(monitor) if monitor and monitor.admin_state_up else None
+    check = _check(monitor, tls.check_protocol(pool, place.mode)) if monitor and monitor.admin_state_up else None
     return Backend(
         name=backend_name(pool, place.listener),
         mode=place.mode,
@@ -77,23 +84,25 @@ def _server(member: Member, pool: Pool, place: Place, *, check: Check | None) ->
         check_port=member.monitor_port if check else None,
         interface=Word(place.subnets[member.subnet_id]) if member.subnet_id else None,
         proxy_protocol=Word(PROXY_PROTOCOLS[pool.protocol]) if pool.protocol in PROXY_PROTOCOLS else None,
-        tls=tls.member_words(pool, place.mode),
+        tls=tls.member_words(pool, place.mode, place.listener),
     )
 
 
-def _check(monitor: HealthMonitor) -> Check:
+def _check(monitor: HealthMonitor, alpn: Word | None) -> Check:
     what = f"health monitor {monitor.id}"
     kind = words.one_of(monitor.type, CHECK_TYPES, f"{what}: type")
+    speaks_http = kind == "http"
     return Check(
         interval_s=_seconds(monitor.delay_s),
         timeout_s=_seconds(monitor.timeout_s),
         fall=max(monitor.max_retries_down, PING_LEAST_FALL) if kind == "ping" else monitor.max_retries_down,
         rise=monitor.max_retries,
-        tls=(encrypted := monitor.type == "HTTPS"),
-        sni=words.host(monitor.domain_name, f"{what}: domain_name") if encrypted and monitor.domain_name else None,
+        tls=monitor.type == "HTTPS",
+        sni=words.host(monitor.domain_name, f"{what}: domain_name") if speaks_http and monitor.domain_name else None,
+        alpn=alpn if speaks_http else None,
         ping=kind == "ping",
         hello=kind == "hello",
-        http=_http_check(monitor, what) if kind == "http" else None,
+        http=_http_check(monitor, what, is_http2=alpn == HTTP2) if speaks_http else None,
     )
 
 
@@ -102,13 +111,15 @@ def _seconds(value: int) -> int:
     return min(max(value, 1), MOST_S)
 
 
-def _http_check(monitor: HealthMonitor, what: str) -> HttpCheck:
+def _http_check(monitor: HealthMonitor, what: str, *, is_http2: bool) -> HttpCheck:
     version = str(monitor.http_version or 1.0)
+    host = words.host(monitor.domain_name, f"{what}: domain_name") if monitor.domain_name else None
     return HttpCheck(
         method=words.one_of(monitor.http_method or "GET", HTTP_METHODS, f"{what}: http_method"),
         path=words.path(monitor.url_path or "/", f"{what}: url_path"),
         version=words.one_of(version, HTTP_VERSIONS, f"{what}: http_version"),
-        host=words.host(monitor.domain_name, f"{what}: domain_name") if monitor.domain_name else None,
+        # Whoever speaks HTTP/1.1 refuses a request that names no host.
+        host=host or (ITS_ADDRESS if is_http2 or version == "1.1" else None),
         expected=words.status_codes(monitor.expected_codes or "200", f"{what}: expected_codes"),
     )
 
@@ -123,7 +134,7 @@ def _persistence(pool: Pool, mode: Word) -> Persistence | None:
     learned = None
     if kind == "learn":
         name = words.cookie_name(wish.cookie_name or "", f"{what}: cookie_name")
-        learned = (words.sample("res.cook", name), words.sample("req.cook", name))
+        learned = (words.sample("res.cook", name, then=DIGEST), words.sample("req.cook", name, then=DIGEST))
     inserts = kind == "insert"
     return Persistence(
         kind=kind,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from actium_compute.amphora_drivers.bundle import Bundle, Flags, digest_of
+from actium_compute.amphora_drivers.bundle import Bundle, Flags, Logs, digest_of
 from actium_compute.amphora_drivers.haproxy import checks, interfaces, keepalived, nftables, tls
 from actium_compute.amphora_drivers.haproxy.datagrams import datagrams
 from actium_compute.amphora_drivers.haproxy.model import Configuration
@@ -17,6 +17,10 @@ from actium_shared.ids import PortId, SecretRef
 STATS_SOCKET = "/run/amphora/haproxy.sock"
 LOG_SOCKET = "/run/amphora/haproxy-log.sock"
 STATE_FILE = "/run/amphora/haproxy.state"
+TRAFFIC_LOG_SOCKET = "/run/amphora/traffic-log.sock"
+TRAFFIC_LOG_BYTES = 4096
+"""Of one line; haproxy keeps 1,024 of a request's first."""
+
 EXPORTER_SOCKET = "/run/amphora/exporter.sock"
 METRICS_SOCKET = "/run/amphora/metrics.sock"
 """The agent's; it reads haproxy's own figures at the one and tells them under the API's names at the other."""
@@ -51,14 +55,20 @@ _TEMPLATES = Environment(
 )
 
 
-def render(order: ConfigureAmphora, ports: Mapping[PortId, Port], secrets: Mapping[SecretRef, Secret]) -> Bundle:
+def render(
+    order: ConfigureAmphora,
+    ports: Mapping[PortId, Port],
+    secrets: Mapping[SecretRef, Secret],
+    *,
+    logs: Logs | None = None,
+) -> Bundle:
     """
     Give the bundle of a wish.
 
     Raises:
         RenderError: it cannot be expressed.
     """
-    configuration = translate(order, ports)
+    configuration = translate(order, ports, logs)
     files = tls.files(order, secrets)
     if configuration.frontends:
         files["haproxy.cfg"] = haproxy_cfg(configuration)
@@ -72,10 +82,11 @@ def render(order: ConfigureAmphora, ports: Mapping[PortId, Port], secrets: Mappi
     return Bundle(
         bundle=order.bundle,
         epoch=order.epoch,
-        digest=digest_of(files, configuration.interfaces),
+        digest=digest_of(files, configuration.interfaces, logs),
         files=files,
         interfaces=configuration.interfaces,
         flags=Flags(give_way=order.yields, fence=order.fence),
+        logs=logs,
     )
 
 
@@ -85,6 +96,8 @@ def haproxy_cfg(configuration: Configuration) -> bytes:
         descriptors=DESCRIPTORS,
         stats_socket=STATS_SOCKET,
         log_socket=LOG_SOCKET,
+        traffic_log_socket=TRAFFIC_LOG_SOCKET,
+        traffic_log_bytes=TRAFFIC_LOG_BYTES,
         state_file=STATE_FILE,
         exporter_socket=EXPORTER_SOCKET,
         metrics_socket=METRICS_SOCKET,

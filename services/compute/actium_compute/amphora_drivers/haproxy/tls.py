@@ -40,7 +40,14 @@ SUITES = frozenset(
         "TLS_AES_128_CCM_8_SHA256",
     )
 )
+UNSPOKEN = "SSLv3"
+"""By OpenSSL as it is built today; beside others it does no harm."""
+
 MODERN = ("TLSv1.2", "TLSv1.3")
+MODERN_WORDS = frozenset(VERSIONS[version] for version in MODERN)
+ANY_SECURITY = "@SECLEVEL=0"
+"""What OpenSSL 3 has to be told before it speaks anything older, whichever versions are allowed."""
+
 PROTOCOLS = {"h2": "h2", "http/1.1": "http/1.1", "http/1.0": "http/1.0"}
 CLIENT_AUTHENTICATION = {"OPTIONAL": "optional", "MANDATORY": "required"}
 TERMINATED = "TERMINATED_HTTPS"
@@ -114,14 +121,17 @@ def listener_words(listener: Listener) -> tuple[Word, ...]:
     return (
         *(Word("ssl"), Word("crt-list"), Word(f"{PLACE}/{_list_name(listener)}")),
         *_client_authentication(listener, what),
-        *_versions(listener.tls_versions, what),
-        *_ciphers(listener.tls_ciphers, what),
+        *_versions_and_ciphers(listener, what),
         *_alpn(listener.alpn_protocols, what),
     )
 
 
-def member_words(pool: Pool, mode: Word) -> tuple[Word, ...]:
-    """Give what servers of this pool say about TLS; nothing where traffic to them is clear text."""
+def member_words(pool: Pool, mode: Word, listener: Listener) -> tuple[Word, ...]:
+    """
+    Give what servers of this pool say about TLS; nothing where traffic to them is clear text.
+
+    A client's wish for a host is passed on. Where an authority is given the member has to be that host, too.
+    """
     if not pool.tls_enabled:
         return ()
     what = f"pool {pool.id}"
@@ -130,11 +140,23 @@ def member_words(pool: Pool, mode: Word) -> tuple[Word, ...]:
         Word("ssl"),
         *((Word("crt"), found["pem"]) if "pem" in found else ()),
         *_trust(found, "required"),
-        *_versions(pool.tls_versions, what),
-        *_ciphers(pool.tls_ciphers, what),
+        *((Word("sni"), Word("ssl_fc_sni")) if terminates(listener) else ()),
+        *_versions_and_ciphers(pool, what),
         # Bytes that are passed on unread may be anything: haproxy has no protocol to offer for them.
         *(_alpn(pool.alpn_protocols, what) if mode == "http" else ()),
     )
+
+
+def check_protocol(pool: Pool, mode: Word) -> Word | None:
+    """
+    Give what HTTP checks of encrypted members negotiate; None where that is nothing.
+
+    It has to be said: haproxy would offer what traffic does, and then speak HTTP/1 to whoever has chosen HTTP/2.
+    """
+    if not pool.tls_enabled or mode != "http" or not pool.alpn_protocols:
+        return None
+    known = [words.one_of(protocol, PROTOCOLS, f"pool {pool.id}: alpn_protocols") for protocol in pool.alpn_protocols]
+    return Word(",".join(protocol for protocol in known if protocol != "h2") or "h2")
 
 
 def _trust(found: Mapping[Purpose, Word], verify: str) -> tuple[Word, ...]:
@@ -155,9 +177,16 @@ def _client_authentication(listener: Listener, what: str) -> tuple[Word, ...]:
     )
 
 
+def _versions_and_ciphers(value: Listener | Pool, what: str) -> tuple[Word, ...]:
+    versions = _versions(value.tls_versions, what)
+    return (*versions, *_ciphers(value.tls_ciphers, what, is_old=not MODERN_WORDS.issuperset(versions[1::2])))
+
+
 def _versions(wanted: tuple[str, ...], what: str) -> tuple[Word, ...]:
     """Give the range that haproxy takes: from the newest down to the last before a gap, so nothing unwished is spoken."""
     known = [words.one_of(version, VERSIONS, f"{what}: tls_versions") for version in wanted or MODERN]
+    if set(known) == {UNSPOKEN}:
+        raise RenderError(f"{what}: tls_versions: {UNSPOKEN} is spoken by no amphora any more; TLSv1 is the oldest")
     newest_first = list(reversed(VERSIONS.values()))
     newest = next(at for at, version in enumerate(newest_first) if version in known)
     oldest = newest
@@ -166,15 +195,17 @@ def _versions(wanted: tuple[str, ...], what: str) -> tuple[Word, ...]:
     return (Word("ssl-min-ver"), Word(newest_first[oldest]), Word("ssl-max-ver"), Word(newest_first[newest]))
 
 
-def _ciphers(text: str | None, what: str) -> tuple[Word, ...]:
+def _ciphers(text: str | None, what: str, *, is_old: bool) -> tuple[Word, ...]:
     """TLS 1.3 has suites of its own, and another list for them: there an unknown name is an error, and is left out."""
     if not text:
-        return ()
+        return (Word("ciphers"), Word(f"DEFAULT:{ANY_SECURITY}")) if is_old else ()
     names = words.cipher_names(text, f"{what}: tls_ciphers")
     suites = ":".join(name for name in names if name in SUITES)
     older = ":".join(name for name in names if not name.startswith("TLS_"))
     if not suites and not older:
         raise RenderError(f"{what}: tls_ciphers: no cipher in it is known")
+    if is_old and "@SECLEVEL" not in older:
+        older = f"{older or 'DEFAULT'}:{ANY_SECURITY}"
     return (
         *((Word("ciphers"), Word(older)) if older else ()),
         *((Word("ciphersuites"), Word(suites)) if suites else ()),

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from actium_compute.amphora_drivers import RenderError
-from actium_compute.amphora_drivers.haproxy import interfaces, l7, peers, pools, tls, words
+from actium_compute.amphora_drivers.bundle import Logs
+from actium_compute.amphora_drivers.haproxy import interfaces, l7, lines, peers, pools, tls, words
 from actium_compute.amphora_drivers.haproxy.model import Backend, Configuration, Frontend, Policy, bind
 from actium_compute.amphora_drivers.haproxy.served import Served, served
 from actium_compute.amphora_drivers.haproxy.words import Word
@@ -37,7 +38,7 @@ TLS_HEADERS = {
 FORWARDED_FOR = "X-Forwarded-For"
 
 
-def translate(order: ConfigureAmphora, ports: Mapping[PortId, Port]) -> Configuration:
+def translate(order: ConfigureAmphora, ports: Mapping[PortId, Port], logs: Logs | None = None) -> Configuration:
     """
     Say the wish in haproxy's terms.
 
@@ -48,7 +49,7 @@ def translate(order: ConfigureAmphora, ports: Mapping[PortId, Port]) -> Configur
     everything = [(one, _mode(one.listener)) for one in served(order)]
     backends = tuple(backend for one, mode in everything for backend in _backends(one, mode, plumbing.names))
     return Configuration(
-        frontends=tuple(_frontend(one, mode) for one, mode in everything),
+        frontends=tuple(_frontend(one, mode, logs) for one, mode in everything),
         backends=backends,
         interfaces=plumbing.interfaces,
         peers=peers.peers(order, ports, backends),
@@ -64,7 +65,7 @@ def _backends(one: Served, mode: Word, subnets: Mapping[SubnetId, str]) -> Itera
     return (pools.backend(wish, place) for wish in one.pools)
 
 
-def _frontend(one: Served, mode: Word) -> Frontend:
+def _frontend(one: Served, mode: Word, logs: Logs | None) -> Frontend:
     listener, what = one.listener, f"listener {one.listener.id}"
     headers = _headers(listener, mode, what)
     return Frontend(
@@ -82,6 +83,7 @@ def _frontend(one: Served, mode: Word) -> Frontend:
         policies=_policies(one, mode, what),
         by_source_port=any(wish.pool.lb_algorithm == "SOURCE_IP_PORT" for wish in one.pools),
         metrics=listener.protocol == METRICS,
+        log_format=lines.log_format(one.wish.load_balancer, mode, logs),
         backend=pools.backend_name(one.default_pool.pool, listener) if one.default_pool else None,
     )
 

@@ -28,6 +28,7 @@ _URL = re.compile(r"https?://[!-~]+", re.ASCII | re.IGNORECASE)
 _CIPHERS = re.compile(r"[A-Za-z0-9+!:@=_.-]{1,2048}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 _CODES = re.compile(r"[0-9]{3}(-[0-9]{3})?( *, *[0-9]{3}(-[0-9]{3})?)*", re.ASCII)
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9_.-]", re.ASCII)
 _SPECIAL = re.compile(r"""([\\"])""")
 _BACKSLASHED = r"\\\1"
 
@@ -92,11 +93,11 @@ def dn_field(text: str, what: str) -> str:
     return _matching(_DN_FIELD, text, what, "a field of a distinguished name such as CN")
 
 
-def sample(fetch: str, argument: str = "") -> Word:
+def sample(fetch: str, argument: str = "", *, then: str = "") -> Word:
     """Give a sample fetch with its argument, in which haproxy would take quotes, blanks and brackets for its own."""
     if not argument:
-        return Word(fetch)
-    return _quoted(f'{fetch}("{re.sub(_SPECIAL, _BACKSLASHED, argument)}")')
+        return Word(fetch + then)
+    return _quoted(f'{fetch}("{re.sub(_SPECIAL, _BACKSLASHED, argument)}"){then}')
 
 
 def text_value(text: str, what: str) -> Word:
@@ -137,6 +138,11 @@ def one_of(text: str, known: dict[str, str], what: str) -> Word:
 def milliseconds(value: int) -> int:
     """Give what haproxy can count; 0 is for ever, of which it warns."""
     return min(value, MOST_MS) or MOST_MS
+
+
+def plain(text: str) -> Word:
+    """Give the text less whatever could mean something, to haproxy or to whoever reads its lines and names."""
+    return Word(_NOT_PLAIN.sub("_", text))
 
 
 def quoted(text: str, what: str) -> Word:
