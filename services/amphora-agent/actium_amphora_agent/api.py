@@ -108,6 +108,7 @@ class Api:
             "epoch": in_force.epoch,
             "digest": in_force.digest,
             "role": serving.role,
+            "learning": serving.learning.is_on,
             "haproxy": {"state": serving.haproxy_state, "pid": haproxy.pid, "started_at": haproxy.started_at},
             "keepalived": {
                 "state": serving.keepalived_state,

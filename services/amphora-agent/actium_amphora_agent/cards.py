@@ -8,7 +8,7 @@ import ipaddress
 import json
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from actium_amphora_agent import routing
@@ -210,3 +210,12 @@ def _arrays(text: str) -> list[list[dict[str, Any]]]:
         while at < len(text) and text[at].isspace():
             at += 1
     return arrays + [[]] * (len(SHOWN) - len(arrays))
+
+
+def leads_elsewhere(before: Sequence[Interface], after: Sequence[Interface]) -> bool:
+    """Whether cards or ways may be left over: VIPs that come and go leave nothing."""
+    return _ways(before) != _ways(after)
+
+
+def _ways(cards: Sequence[Interface]) -> set[Interface]:
+    return {replace(card, vips=(), floating=(), partners=(), routed=()) for card in cards}

@@ -9,11 +9,12 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from actium_amphora_agent import runtime
+from actium_amphora_agent.cards import leads_elsewhere
 from actium_amphora_agent.desired import (
     CHECKS,
     HAPROXY,
@@ -21,7 +22,6 @@ from actium_amphora_agent.desired import (
     NFTABLES,
     Bundle,
     InForce,
-    Interface,
     is_same,
     order_of,
 )
@@ -34,6 +34,7 @@ from actium_amphora_agent.nft import Nft
 from actium_amphora_agent.record import Record
 from actium_amphora_agent.serving import Serving
 from actium_amphora_agent.settings import Settings
+from actium_amphora_agent.shipping import Shipping
 from actium_amphora_agent.store import Store
 from actium_amphora_agent.traffic import Traffic
 from actium_amphora_agent.udp import Udp
@@ -84,6 +85,7 @@ class Configuration:
         self._on_edge = on_edge
         self.interfaces = Interfaces(settings.traffic_namespace)
         self.udp = Udp(settings, store, nft, on_edge=on_edge)
+        self.shipping = Shipping(settings.root, store)
         self.serving = Serving(
             settings,
             self._record,
@@ -114,6 +116,7 @@ class Configuration:
             await self.interfaces.prepare()
             await self.interfaces.hand_back(in_force.interfaces)
             await self.udp.adopt(*self._record.rules())
+            self.shipping.follow(in_force.logs)
             await self.serving.adopt(unfinished=self._undo_unfinished())
             await self._follow_gate(in_force)
             if not self._is_fenced(in_force):
@@ -124,7 +127,7 @@ class Configuration:
 
     def _on_role(self, role: str) -> None:
         self._gate.hear(role)  # first: clients wait for it
-        self._on_edge({"kind": "role", "id": "", "status": role, "reason": ""})
+        self._on_edge({"kind": "role", "id": "", "status": self.serving.word or role, "reason": ""})
 
     def _undo_unfinished(self) -> bool:
         """Killed between the switch and its record, nobody was answered, so what is recorded still counts."""
@@ -139,6 +142,7 @@ class Configuration:
         await self._cancel_confirmation()
         await self.udp.stop()
         await self.serving.stop()
+        await self.shipping.stop()
         await self.interfaces.stop()
         self._gate.close()
 
@@ -168,6 +172,7 @@ class Configuration:
             self._store.switch("")
             self._store.write("fenced", {})
             await self.serving.stop_all()
+            self.shipping.follow(None)
             await self.udp.load(b"", b"")
             await self.interfaces.hand_back(())
             await self._fencing.guard(())
@@ -190,6 +195,7 @@ class Configuration:
             folder=folder,
             interfaces=bundle.interfaces,
             flags=bundle.flags,
+            logs=bundle.logs,
         )
         before = self.in_force
         try:
@@ -198,7 +204,7 @@ class Configuration:
                 result: Result = "runtime" if untouched or await self._by_runtime(bundle, wanted) else "reload"
                 if untouched or result == "reload":
                     await self._by_reload(wanted, haproxy=not untouched)
-            self._owes_cards |= _leads_elsewhere(before.interfaces, wanted.interfaces)
+            self._owes_cards |= leads_elsewhere(before.interfaces, wanted.interfaces)
             await self._hand_back()
             return result
         finally:
@@ -275,6 +281,7 @@ class Configuration:
                 KEEPALIVED, wanted
             )  # it reads its file anew, and `current` is not switched yet
             and not self._record.certificates_differ(wanted)
+            and self._record.tells_alike(wanted)
         )
 
     def _confirm_later(self) -> None:
@@ -343,6 +350,7 @@ class Configuration:
             await self.interfaces.plug(wanted.interfaces, self.in_force.interfaces)
         await self.serving.check_keepalived(wanted)
         await self.udp.load(*self._record.rules(wanted))
+        self.shipping.follow(wanted.logs)
 
     @contextlib.asynccontextmanager
     async def _way_back(self, wanted: InForce) -> AsyncIterator[None]:
@@ -365,6 +373,7 @@ class Configuration:
                 await self.interfaces.plug(before.interfaces, instead_of.interfaces)
                 await self.interfaces.hand_back(before.interfaces)
             await self.udp.load(*self._record.rules(before))
+            self.shipping.follow(before.logs)
         except AgentError as exc:
             log.error("could not restore what was in force", extra=fields(bundle=before.number, reason=str(exc)))
         if self.serving.haproxy_state == "failed":
@@ -383,12 +392,3 @@ class Configuration:
             return
         if not before.unconfirmed:
             self._record.keep(before)
-
-
-def _leads_elsewhere(before: Sequence[Interface], after: Sequence[Interface]) -> bool:
-    """Whether cards or ways may be left over: VIPs that come and go leave nothing."""
-    return _ways(before) != _ways(after)
-
-
-def _ways(cards: Sequence[Interface]) -> set[Interface]:
-    return {replace(card, vips=(), floating=(), partners=(), routed=()) for card in cards}

@@ -9,6 +9,7 @@ from typing import Any
 import msgpack
 
 from actium_amphora_agent.errors import Invalid, Stale
+from actium_amphora_agent.shipping import wanted
 
 HAPROXY, KEEPALIVED, NFTABLES = "haproxy.cfg", "keepalived.conf", "nftables.rules"
 PINGS, CHECKS = "pings", "checks.json"
@@ -78,6 +79,7 @@ class Bundle:
     interfaces: tuple[Interface, ...]
     flags: Flags
     runtime: Runtime | None
+    logs: wanted.Logs | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +94,7 @@ class InForce:
     flags: Flags = Flags()
     unconfirmed: bool = False
     drift: str | None = None
+    logs: wanted.Logs | None = None
 
 
 def order_of(in_force: InForce) -> tuple[int, int]:
@@ -132,6 +135,7 @@ def parse(body: bytes) -> Bundle:
         interfaces=_interfaces(fields.get("interfaces")),
         flags=_flags(fields.get("flags")),
         runtime=_runtime(fields.get("runtime")),
+        logs=wanted.parse(fields.get("logs")),
     )
 
 

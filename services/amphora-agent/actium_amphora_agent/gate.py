@@ -5,6 +5,7 @@ Every amphora of an appliance has them, and a router may for a moment, or cut of
 table is loaded when VIPs change; a change of roles is one element more or less in it, said by netlink in a tenth of a millisecond.
 """
 
+import asyncio
 import ipaddress
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 
 TABLE, SHUT = "actium_gate", "shut"
 MASTER = "MASTER"
+AGAIN_S = 0.1
+"""What the kernel did not take is said again so soon: a gate that is wrong is an outage, or two masters."""
+
 _KINDS = {4: ("ip", "ipv4_addr"), 6: ("ip6", "ipv6_addr")}
 
 
@@ -33,6 +37,7 @@ class Gate:
         self._role: str | None = None
         self._vips: str | None = None
         self._shut: frozenset[str] | None = None
+        self._again: asyncio.TimerHandle | None = None
 
     async def follow(self, cards: Iterable[Interface], role: str | None) -> None:
         """
@@ -52,16 +57,25 @@ class Gate:
         self._flip()  # what was said meanwhile, too
 
     def hear(self, role: str | None) -> None:
-        """What keepalived says; nothing where it says nothing any more. Nobody waits: a gate that stays is told of."""
+        """What keepalived says; nothing where it says nothing any more. Nobody waits: a gate that is stuck is tried again."""
         self._role = role
-        try:
-            self._flip()
-        except Trouble as exc:
-            log.error("the gate before routed VIPs is stuck", extra=fields(role=role, reason=str(exc)))
+        self._try()
 
     def close(self) -> None:
         """The agent ends; the gate stays as it is."""
+        if self._again:
+            self._again.cancel()
         self._kernel.close()
+
+    def _try(self) -> None:
+        if self._again:
+            self._again.cancel()
+        self._again = None
+        try:
+            self._flip()
+        except Trouble as exc:
+            log.error("the gate before routed VIPs is stuck", extra=fields(role=self._role, reason=str(exc)))
+            self._again = asyncio.get_running_loop().call_later(AGAIN_S, self._try)
 
     def _to_shut(self) -> frozenset[str]:
         return frozenset(card.name for card in self._cards if not is_open(card, self._role))

@@ -107,11 +107,12 @@ class Beats:
             "bundle": in_force.number,
             "epoch": in_force.epoch,
             "digest": in_force.digest,
-            "role": serving.role,
+            "role": serving.word,
             "haproxy": serving.haproxy_state,
             "drift": in_force.drift and in_force.drift[:_DRIFT_CHARACTERS],
             "listeners": sample.listeners,
             "pools": sample.pools,
+            "logs": self._configuration.shipping.figures(self._sampler.dropped_logs),
             "load": round(os.getloadavg()[0], 2),
             "memory_bytes": resident_bytes(*pids),
         }

@@ -25,7 +25,7 @@ PLUG_DEADLINE_S = 1.0
 """A card may be plugged a moment after the bundle that names it."""
 
 ANNOUNCE_AFTER_S = (0.0, 0.02, 0.2, 1.0, 2.0)
-"""When a VIP is told of: at once, and again, as a card that was just plugged may lose the first words."""
+"""When an address is told of: at once, and again, as a card that was just plugged may lose the first words."""
 
 _POLL_S = 0.02
 _IP_DEADLINE_S = 5.0
@@ -56,6 +56,16 @@ def _neighbour_settings(interface: Interface) -> Iterable[tuple[str, str]]:
     for family in ("ipv4", "ipv6"):
         yield f"{family}/neigh/{interface.name}/base_reachable_time_ms", "5000"
         yield f"{family}/neigh/{interface.name}/delay_first_probe_time", "1"
+
+
+def _told_of(card: Interface) -> tuple[str, ...]:
+    """
+    VIPs, and to partners the card's own addresses.
+
+    A partner that asked for us before we were there asks again only after a second. Till then no advert of its reaches us, and
+    after three of those we would take the VIPs.
+    """
+    return (*card.vips, *card.addresses) if card.partners else card.vips
 
 
 class Interfaces:
@@ -156,19 +166,19 @@ class Interfaces:
 
     def _announce(self, wanted: Sequence[Interface]) -> None:
         """Whom we told of does not outlive us: what an agent that was killed did not say is said by the next one."""
-        held = {(card.mac, vip): card for card in wanted for vip in card.vips}
+        held = {(card.mac, address): card for card in wanted for address in _told_of(card)}
         for key in self._telling.keys() - held.keys():
             self._telling.pop(key).cancel()
         for key in held.keys() - self._telling.keys():
             self._telling[key] = asyncio.create_task(self._tell(held[key], key[1].partition("/")[0]))
 
-    async def _tell(self, card: Interface, vip: str) -> None:
+    async def _tell(self, card: Interface, address: str) -> None:
         for after_s, before_s in zip(ANNOUNCE_AFTER_S, (0.0, *ANNOUNCE_AFTER_S), strict=False):
             await asyncio.sleep(after_s - before_s)
             try:
-                neighbours.tell(self._traffic, card, vip)
+                neighbours.tell(self._traffic, card, address)
             except (OSError, Trouble) as exc:
-                log.warning("VIP not announced", extra=fields(vip=vip, reason=str(exc)))
+                log.warning("address not announced", extra=fields(address=address, reason=str(exc)))
 
     async def _links(self, *, there: bool) -> list[Link]:
         return cards.parse_links(await self._ip(["-json"], cards.SHOWN, there=there))

@@ -33,6 +33,9 @@ _LEAVING_S = 0.2
 """How long the rest of a keepalived whose first process was killed may take to give its VIPs up in good order."""
 
 _POLL_S = 0.01
+_RELOADED = "Reload complete"
+_RELOAD_DEADLINE_S = 2.0
+"""Less than 0.02 s, where others do not keep the processor."""
 
 
 class Keepalived:
@@ -118,8 +121,22 @@ class Keepalived:
             log.info("scheduling of keepalived", extra=fields(timing=self._timing))
         return self._timing
 
-    def reload(self) -> None:
+    async def reload(self) -> None:
+        """
+        Have it read its file anew; return when it has.
+
+        Whoever is told next relies on it: a newcomer to the pair that hears no adverts of ours takes the VIPs.
+        """
+        self._daemon.forget_words()
         self._daemon.signal(signal.SIGHUP)
+        try:
+            async with asyncio.timeout(_RELOAD_DEADLINE_S):
+                while self.pid and _RELOADED not in self._daemon.words():
+                    await asyncio.sleep(_POLL_S)
+        except TimeoutError:
+            log.warning(
+                "keepalived did not say that it has read its file", extra=fields(words=self._daemon.words()[-1000:])
+            )
 
     async def stop(self) -> None:
         await self._daemon.stop(deadline_s=_DEADLINE_S)

@@ -37,5 +37,9 @@ class Record:
     def certificates_differ(self, wanted: InForce) -> bool:
         return self._store.certificates(wanted.folder) != self._store.certificates(self.in_force.folder)
 
+    def tells_alike(self, wanted: InForce) -> bool:
+        """Whether haproxy writes the same lines about traffic, wherever those go."""
+        return (self.in_force.logs and self.in_force.logs.format) == (wanted.logs and wanted.logs.format)
+
     def rules(self, of: InForce | None = None) -> tuple[bytes, bytes]:
         return self.content(NFTABLES, of), self.content(CHECKS, of)

@@ -20,6 +20,7 @@ SERVERS_EVERY = 10
 FEW_SERVERS = 50
 
 _PID = re.compile(r"^Pid: (\d+)", re.MULTILINE)
+_DROPPED_LOGS = re.compile(r"^DroppedLogs: (\d+)", re.MULTILINE)
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -37,6 +38,10 @@ class Sampler:
         self._countdown = 0
         self._members: dict[str, dict[str, str]] = {}
         self.worker = 0
+
+    @property
+    def dropped_logs(self) -> int:
+        return self._totals.dropped
 
     def expect_changes(self) -> None:
         self._countdown = 0
@@ -86,6 +91,8 @@ class Sampler:
             raise Trouble("haproxy gave no figures")
         self.worker = int(found[1])
         self._totals.new_worker(self.worker)
+        if dropped := _DROPPED_LOGS.search(info):
+            self._totals.dropped_last = int(dropped[1])
 
     def _remember_members(self, sample: Sample) -> None:
         self._members = {pool_id: pool["members"] for pool_id, pool in sample.pools.items()}

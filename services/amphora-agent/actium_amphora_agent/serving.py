@@ -14,6 +14,7 @@ from actium_amphora_agent.errors import AgentError, Refused, Trouble
 from actium_amphora_agent.haproxy import Haproxy
 from actium_amphora_agent.interfaces import Interfaces
 from actium_amphora_agent.keepalived import Keepalived
+from actium_amphora_agent.learning import Learning
 from actium_amphora_agent.logs import fields
 from actium_amphora_agent.record import Record
 from actium_amphora_agent.revival import Revival
@@ -22,6 +23,8 @@ from actium_amphora_agent.store import write_atomically
 from actium_amphora_agent.verdicts import Verdicts
 
 log = logging.getLogger(__name__)
+
+STANDBY, LEARNING = "BACKUP", "LEARNING"
 
 ProcessState = Literal["running", "absent", "failed"]
 
@@ -49,6 +52,7 @@ class Serving:
         self._record = record
         self._interfaces = interfaces
         self._before_new_worker = before_new_worker
+        self._on_role = on_role
         self._on_silence = on_silence
         self._lock = lock
         self._news = news
@@ -59,6 +63,7 @@ class Serving:
             settings.root, settings.traffic_namespace, on_end=self._on_keepalived_end, on_role=on_role
         )
         self.verdicts = Verdicts(settings.root / "dead-members", self.haproxy.server_states)
+        self.learning = Learning(self._ask_peers, on_end=self._on_learnt)
 
     # ---- what it is like
 
@@ -75,6 +80,11 @@ class Serving:
         if self._record.has(KEEPALIVED):
             return self.keepalived.role
         return "STANDALONE" if self._record.has(HAPROXY) or self._record.has(NFTABLES) else None
+
+    @property
+    def word(self) -> str | None:
+        """The role as it is told: of a standby that still learns nobody should want that it takes over."""
+        return LEARNING if self.role == STANDBY and self.learning.is_on else self.role
 
     def is_missing(self) -> bool:
         return "failed" in (self.haproxy_state, self.keepalived_state)
@@ -97,13 +107,24 @@ class Serving:
             self._revival.wake()
         elif unfinished:
             await self.haproxy.reload(await self._states())
-        if not (self._record.has(KEEPALIVED) and self.keepalived.adopt()):
-            await self.follow_keepalived(self._record.in_force)
+        if adopted:
+            await self.learning.begin()
+        await self._adopt_keepalived(unfinished=unfinished)
+
+    async def _adopt_keepalived(self, *, unfinished: bool) -> None:
+        in_force = self._record.in_force
+        if not (self._record.has(KEEPALIVED, in_force) and self.keepalived.adopt()):
+            await self.follow_keepalived(in_force)
+            return
+        self.tell_keepalived(in_force)  # haproxy may have died with the agent
+        if unfinished:
+            await self.keepalived.reload()
 
     async def stop(self) -> None:
         """The agent ends; haproxy and keepalived run on."""
         await self._revival.stop()
         await self.verdicts.stop()
+        await self.learning.stop()
         if self._clearing:
             await asyncio.gather(self._clearing, return_exceptions=True)  # a moment; half of it would be none
         self.keepalived.close()
@@ -140,9 +161,13 @@ class Serving:
             await self.haproxy.stop()
             self.verdicts.forget()
         elif self.haproxy.pid is None:
-            await self.haproxy.start(await self._states())
+            await self._start_haproxy()
         else:
             await self.reload_haproxy()
+
+    async def _start_haproxy(self) -> None:
+        await self.haproxy.start(await self._states())
+        await self.learning.begin()
 
     async def reload_haproxy(self) -> None:
         await self._before_new_worker()
@@ -167,7 +192,7 @@ class Serving:
             await self._clear_keepalived()
             await self.keepalived.start()
         elif self._record.differs(KEEPALIVED, wanted):
-            self.keepalived.reload()
+            await self.keepalived.reload()
 
     def tell_keepalived(self, in_force: InForce) -> None:
         """An amphora with nothing for haproxy to do is as healthy as one whose haproxy runs."""
@@ -181,6 +206,16 @@ class Serving:
         await self._before_new_worker()
         await self.haproxy.stop()
         self.verdicts.forget()
+
+    # ---- learning
+
+    async def _ask_peers(self) -> str:
+        return await self.haproxy.ask("show peers") if self.haproxy.pid else ""  # one that ended learns nothing
+
+    def _on_learnt(self) -> None:
+        if self.role == STANDBY:
+            self._on_role(STANDBY)
+        self._news.set()
 
     # ---- staying alive
 
@@ -214,7 +249,7 @@ class Serving:
         if self.haproxy_state == "failed":
             try:
                 await self._before_new_worker()
-                await self.haproxy.start(await self._states())
+                await self._start_haproxy()
                 log.warning("haproxy ended and was started again", extra=fields(pid=self.haproxy.pid))
             except AgentError as exc:
                 log.error("haproxy does not start", extra=fields(reason=str(exc)))

@@ -82,6 +82,8 @@ class Totals:
     worker: int = 0
     base: dict[str, list[int]] = field(default_factory=dict)
     last: dict[str, list[int]] = field(default_factory=dict)
+    dropped_base: int = 0
+    dropped_last: int = 0
 
     def add(self, sample: Sample) -> dict[str, dict[str, Any]]:
         return {listener_id: self._add(listener_id, listener) for listener_id, listener in sample.listeners.items()}
@@ -101,6 +103,12 @@ class Totals:
         for listener_id in list(self.last):
             self._settle(listener_id)
         self.worker = worker
+        self.dropped_base, self.dropped_last = self.dropped, 0
+
+    @property
+    def dropped(self) -> int:
+        """Log lines that haproxy threw away, as nobody took them in time."""
+        return self.dropped_base + self.dropped_last
 
     def forget(self) -> None:
         self.worker = 0

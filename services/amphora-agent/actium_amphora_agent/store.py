@@ -6,8 +6,6 @@ Switching that link is one rename, so a kill at any point leaves either the old 
 """
 
 import os
-import shutil
-import uuid
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 import msgpack
 
 from actium_amphora_agent.desired import HAPROXY, KEEPALIVED, NFTABLES, Bundle, Flags, InForce, interface
+from actium_amphora_agent.shipping import wanted
 
 COUNTER_BLOCK = 4_096
 """Counters are reserved so many at a time: an agent that is killed skips some and repeats none."""
@@ -38,7 +37,7 @@ class Store:
 
     def stage(self, bundle: Bundle) -> str:
         """Write a bundle's files where nothing reads them yet."""
-        folder = f"{bundle.number}-{uuid.uuid4().hex[:8]}"
+        folder = f"{bundle.number}-{os.urandom(4).hex()}"
         (self._bundles / folder / "certificates").mkdir(mode=0o700, parents=True)
         for path, content in bundle.files.items():
             write_atomically(self._bundles / folder / path, content)
@@ -71,7 +70,7 @@ class Store:
     def keep_only(self, *folders: str) -> None:
         for path in self._bundles.iterdir():
             if path.name not in folders:
-                shutil.rmtree(path)
+                _remove(path)
 
     def _link(self, name: str, target: str) -> None:
         link, beside = self._root / name, self._root / f"{name}.link"
@@ -86,7 +85,7 @@ class Store:
         if not fields:
             return InForce()
         fields["interfaces"] = tuple(interface(item) for item in fields["interfaces"])
-        return InForce(**fields | {"flags": Flags(**fields["flags"])})
+        return InForce(**fields | {"flags": Flags(**fields["flags"]), "logs": wanted.parse(fields.get("logs"))})
 
     def save(self, in_force: InForce) -> None:
         self.write("state", asdict(in_force))
@@ -102,13 +101,23 @@ class Store:
         write_atomically(self._root / f"{name}.msgpack", msgpack.packb(fields))
 
 
+def _remove(folder: Path) -> None:
+    """Ours hold files and folders, nothing else; `shutil` can do more, and costs a quarter of a megabyte for as long as we run."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            _remove(path)
+        else:
+            path.unlink()
+    folder.rmdir()
+
+
 class Identity:
     """The boot id (one per boot: it outlives the agent, not the tmpfs) and counters that are never given out twice."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         kept = store.read("identity")
-        self.boot_id: str = kept.get("boot_id") or uuid.uuid4().hex
+        self.boot_id: str = kept.get("boot_id") or os.urandom(16).hex()
         self._next: int = kept.get("reserved", 0)
         self._reserved = self._next
 

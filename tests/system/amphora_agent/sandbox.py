@@ -11,7 +11,6 @@ import http.client
 import http.server
 import json
 import os
-import shutil
 import signal
 import socket
 import ssl
@@ -25,17 +24,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-import h11
 import msgpack
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from actium_shared.heartbeat import Heartbeat, verify
+from actium_compute.adapters.images import Images
+from actium_shared.heartbeat import Heartbeat
+from actium_shared.testing.datagrams import verify
 
 T = TypeVar("T")
-ROOT = Path(__file__).parents[3]
 PORT = 9443
 RELAY = ("127.0.0.1", 5555)
 CONTROLLER = "controller.actium"
@@ -123,18 +122,8 @@ class Authority:
 
 
 def build_image(folder: Path) -> Path:
-    """The amphora's image, as compute builds it: init, and a lib folder with just what the agent imports."""
-    lib = folder / "lib"
-    (lib / "actium_shared").mkdir(parents=True)
-    agent = ROOT / "services/amphora-agent"
-    shutil.copy(agent / "init", folder / "init")
-    packages = [agent / "actium_amphora_agent", *(Path(str(m.__file__)).parent for m in (msgpack, h11))]
-    for package in packages:
-        shutil.copytree(package, lib / package.name, ignore=shutil.ignore_patterns("__pycache__", "tests"))
-    for name in ("__init__.py", "heartbeat.py", "notes.py"):
-        shutil.copy(ROOT / "shared/actium_shared" / name, lib / "actium_shared" / name)
-    subprocess.run([sys.executable, "-m", "compileall", "-q", str(lib)], check=True)
-    return folder
+    """The amphora's image, as compute builds it."""
+    return folder / Images(folder).build()
 
 
 class Backend:

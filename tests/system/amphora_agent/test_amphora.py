@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from actium_shared.heartbeat import BadSignature, verify
+from actium_shared.heartbeat import BadSignature
+from actium_shared.testing.datagrams import verify
 from system.amphora_agent.bundles import BACKEND, LISTENER, POOL, bundle, card, haproxy, server
 from system.amphora_agent.sandbox import VIP, Backend, Controller, Sandbox, Stream, eventually, inside
 

@@ -1,6 +1,8 @@
 """A pair: one answers for the VIP, and whatever happens to it, soon the other one does. Real packets, real deaths."""
 
+import contextlib
 import os
+import re
 import socket
 import subprocess
 import time
@@ -25,6 +27,7 @@ SILENT_DEATH_MS, OTHERS_MS, UNDISTURBED_MS = 500, 100, 200
 """The last is for a client that has to wait for its turn on a busy machine: a switch is told of by the roles."""
 
 VIP_6 = "2001:db8:1::10"
+ARP = 0x0806
 
 
 @pytest.fixture(scope="module")
@@ -138,9 +141,12 @@ def test_clients_stay_with_their_members_when_the_master_vanishes(pair: Pair) ->
     assert {client: eventually(partial(ask, pair, client)) for client in CLIENTS} == before
     master.sandbox.come_back()
     master.in_force = None
+    began_at = time.time()
     assert pair.configure(master, wish).status == 200
-    # The new one learns them too, and the next switch changes nothing either.
-    eventually(lambda: f"used:{len(CLIENTS)}" in show(master, tables(master)), deadline_s=30)
+    # The new one learns them too, says when it has, and the next switch changes nothing either.
+    eventually(lambda: "BACKUP" in roles_told(master, began_at), deadline_s=15)
+    assert roles_told(master, began_at)[0] == "LEARNING"
+    assert f"used:{len(CLIENTS)}" in show(master, tables(master))
     assert pair.configure(other, wish, yields=True).status == 200
     eventually(lambda: master.plays == "MASTER")
     assert {client: eventually(partial(ask, pair, client)) for client in CLIENTS} == before
@@ -155,6 +161,31 @@ def test_nobody_but_the_partner_reaches_what_they_tell_each_other(pair: Pair) ->
         with pytest.raises(TimeoutError):
             inside(pair.fabric, partial(socket.create_connection, where, 0.5))
         inside(pair.partner(amphora).sandbox.traffic, partial(socket.create_connection, where, 2)).close()
+
+
+def test_a_newcomer_that_heard_nobody_for_a_moment_gives_way_again(pair: Pair) -> None:
+    senior = pair.serve()
+    newcomer = pair.partner(senior)
+    assert pair.configure(senior, role="BACKUP", rank=0).status == 200
+    assert pair.configure(newcomer, role="MASTER", rank=1).status == 200
+    with deaf(newcomer):
+        eventually(lambda: newcomer.plays == "MASTER")
+    eventually(lambda: (senior.plays, newcomer.plays) == ("MASTER", "BACKUP"))
+    assert pair.holders() == [senior.role]
+    eventually(lambda: pair.answering() == {senior.port.mac})
+
+
+@contextlib.contextmanager
+def deaf(amphora: Amphora) -> Iterator[None]:
+    """Hears no adverts."""
+    nft = ("ip", "netns", "exec", amphora.sandbox.traffic, "nft")
+    hook = "{ type filter hook prerouting priority -500; }"
+    subprocess.run([*nft, f"add table inet deaf; add chain inet deaf arrive {hook}"], check=True)
+    subprocess.run([*nft, "add rule inet deaf arrive meta l4proto vrrp drop"], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run([*nft, "delete table inet deaf"], check=True)
 
 
 def test_a_vip_that_one_of_them_knows_before_the_other_makes_no_second_master(pair: Pair) -> None:
@@ -205,6 +236,47 @@ def test_a_partner_that_is_replaced_disturbs_nobody(pair: Pair) -> None:
         assert pair.master() is master
         assert probe.outage_ms(since) < UNDISTURBED_MS
     assert roles_told(master, began_at) == []
+
+
+def test_a_newcomer_whom_the_master_asked_for_before_it_was_there_takes_nothing_over(pair: Pair) -> None:
+    master = pair.serve()
+    newcomer = pair.partner(master)
+    for _ in range(3):  # it asks once a second, and may do so in time by chance
+        newcomer.sandbox.vanish()
+        ip("-n", master.sandbox.traffic, "neigh", "flush", "all")
+        eventually(lambda: re.search(rf"{newcomer.address} .*(FAILED|INCOMPLETE)", neighbours(master)))
+        newcomer.sandbox.come_back()
+        newcomer.in_force = None
+        with listening(pair) as wire:
+            assert pair.configure(newcomer).status == 200
+            quiet(pair, newcomer)
+            assert newcomer.port.mac not in claiming(wire, VIP)
+        assert pair.answering() == {master.port.mac}
+
+
+@contextlib.contextmanager
+def listening(pair: Pair) -> Iterator[socket.socket]:
+    """Hears all that is said by ARP on the VIPs' network."""
+    wire = inside(pair.fabric, partial(socket.socket, socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ARP)))
+    with wire:
+        wire.bind(("public", ARP))
+        wire.setblocking(False)
+        yield wire
+
+
+def claiming(wire: socket.socket, address: str) -> set[str]:
+    """The MACs that said until now that they have the address."""
+    said = set()
+    with contextlib.suppress(BlockingIOError):
+        while frame := wire.recv(2048):
+            if frame[28:32] == socket.inet_aton(address):
+                said.add(frame[22:28].hex(":"))
+    return said
+
+
+def neighbours(amphora: Amphora) -> str:
+    command = ["ip", "-n", amphora.sandbox.traffic, "neigh", "show"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def test_vips_of_both_families_move_together(pair: Pair) -> None:

@@ -158,6 +158,18 @@ def asked(pair: Pair, address: str, port: int) -> bytes:
         return client.recv(100)
 
 
+def test_what_the_kernel_did_not_take_is_said_to_it_again(pair: Pair) -> None:
+    master = pair.serve(*wishes(pair), **ROUTED)
+    held = show(master, "nft", "list", "table", "inet", "actium_gate")
+    show(master, "nft", "delete", "table", "inet", "actium_gate")
+    master.sandbox.kill(HAPROXY)
+    eventually(lambda: pair.partner(master).plays == "MASTER")
+    eventually(lambda: "gate before routed VIPs is stuck" in master.sandbox.log())
+    show(master, "nft", held)
+    eventually(lambda: not gate(master))
+    assert pair.master() is pair.partner(master)
+
+
 def test_an_agent_that_is_started_anew_neither_opens_nor_shuts(pair: Pair) -> None:
     master = pair.serve(*wishes(pair), **ROUTED)
     with probing(pair, VIP) as probe:
