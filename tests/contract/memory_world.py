@@ -150,6 +150,7 @@ class MemoryWorld:
         app.state.drivers = drivers.load(
             app.state.settings, asks=app.state.asks, database=self._database, ids=app.state.ids
         )
+        app.state.tenant_secrets = None
         app.state.caught_up = asyncio.Event()
         app.state.caught_up.set()
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)

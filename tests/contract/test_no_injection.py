@@ -25,12 +25,13 @@ from actium_compute.amphora_drivers.haproxy import HaproxyDriver
 from actium_compute.amphora_drivers.haproxy.render import STATE_FILE
 from actium_compute.amphora_drivers.haproxy.tls import PLACE
 from actium_compute.ports import Secret
-from actium_shared.commands.compute import ConfigureAmphora
+from actium_shared.commands.compute import ConfigureAmphora, Peer
 from actium_shared.wishes import LoadBalancerWish
 from builders import PUBLIC
 from certificates import issue, root, server
 from contract.memory_world import MemoryWorld
-from unit.compute.wishes import PORTS, order
+from unit.compute.test_pairs import PARTNER, PARTNER_PORT, THERE
+from unit.compute.wishes import order
 
 pytestmark = pytest.mark.skipif(shutil.which("haproxy") is None, reason="needs haproxy")
 DRIVER = HaproxyDriver()
@@ -183,8 +184,10 @@ def harmless(world: MemoryWorld) -> dict[str, Counter[tuple[str, ...]]]:
 
 
 def rendered(*wishes: LoadBalancerWish) -> Mapping[str, bytes]:
-    wish: ConfigureAmphora = order(load_balancers=wishes)
-    return DRIVER.render(wish, PORTS, dict.fromkeys(DRIVER.secrets_of(wish), SECRET)).files
+    """Give the files of one of a pair, which has all kinds of them."""
+    peers = (Peer(amphora_id=PARTNER, vip_port_id=PARTNER_PORT),)
+    wish: ConfigureAmphora = order(load_balancers=wishes, role="MASTER", peers=peers)
+    return DRIVER.render(wish, THERE, dict.fromkeys(DRIVER.secrets_of(wish), SECRET)).files
 
 
 def shape(files: Mapping[str, bytes]) -> dict[str, Counter[tuple[str, ...]]]:
@@ -192,6 +195,9 @@ def shape(files: Mapping[str, bytes]) -> dict[str, Counter[tuple[str, ...]]]:
     found = {"haproxy.cfg": Counter(_line(line) for line in files["haproxy.cfg"].decode().split("\n") if line.strip())}
     rules = files["nftables.rules"].decode().split("\n")
     found["nftables.rules"] = Counter((*line.split()[:2], str(len(line.split()))) for line in rules if line.strip())
+    vrrp = [line.split() for line in files["keepalived.conf"].decode().split("\n") if line.strip()]
+    # What begins with a number is an address: the VIP, by itself.
+    found["keepalived.conf"] = Counter(("#" if words[0][0].isdigit() else words[0], str(len(words))) for words in vrrp)
     found["checks.json"] = Counter([(str(len(files["checks.json"].decode().split("\n"))),)])
     return found
 

@@ -1,26 +1,24 @@
 """One amphora for all feature tests that need no other; each test gives it a configuration of its own."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from system.amphora_agent.sandbox import Authority, Sandbox, build_image, ip
+from system.amphora_agent.sandbox import Sandbox, build_image
 from system.features.lab import Lab, a_lab
-from system.features.scene import OTHER_CLIENTS, Scene
+from system.features.scene import Scene, a_sandbox
 
 
 @pytest.fixture(scope="session")
-def feature_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    folder = tmp_path_factory.mktemp("features")
-    made = Sandbox(folder / "amphora", build_image(folder / "image"), Authority())
-    try:
-        for client in OTHER_CLIENTS:
-            ip("-n", made.fabric, "addr", "add", f"{client}/24", "dev", "public")
-        made.start()
+def amphora_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_image(tmp_path_factory.mktemp("image"))
+
+
+@pytest.fixture(scope="session")
+def feature_sandbox(tmp_path_factory: pytest.TempPathFactory, amphora_image: Path) -> Iterator[Sandbox]:
+    with a_sandbox(tmp_path_factory.mktemp("features") / "amphora", amphora_image) as made:
         yield made
-    finally:
-        made.destroy()
-        print(made.log())
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +33,6 @@ def scene(amphora_scene: Scene) -> Iterator[Scene]:
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    folder = tmp_path_factory.mktemp("lab")
-    with a_lab(folder / "amphora", build_image(folder / "image")) as made:
+def lab(tmp_path_factory: pytest.TempPathFactory, amphora_image: Path) -> Iterator[Lab]:
+    with a_lab(tmp_path_factory.mktemp("lab") / "amphora", amphora_image) as made:
         yield made

@@ -31,6 +31,8 @@ TENANT_6 = SubnetId(an_id("tenant-v6"))
 TENANT_6_PORT = PortId(an_id("tenant-v6-port"))
 TIMEOUT_S = 2.0
 SILENCE, REFUSED = "silence", "refused"
+SILENT_S = 0.4
+"""Who has not answered by then, a few processes away, will not; for those from whom no answer is expected."""
 
 
 @dataclass
@@ -40,9 +42,12 @@ class Host:
     namespace: str
     addresses: tuple[str, ...]
 
-    def ask(self, address: str, port: int = 53, *, source: tuple[str, int] | None = None) -> str:
+    def ask(
+        self, address: str, port: int = 53, *, source: tuple[str, int] | None = None, timeout_s: float = TIMEOUT_S
+    ) -> str:
         """Send one datagram from a new socket and give the answer's text."""
         with self.speaker(address, port, source=source) as link:
+            link.settimeout(timeout_s)
             return said(link)
 
     def speaker(self, address: str, port: int = 53, *, source: tuple[str, int] | None = None) -> socket.socket:
@@ -56,13 +61,13 @@ class Host:
 
         return inside(self.namespace, make)
 
-    def get(self, address: str, port: int = 80) -> str:
+    def get(self, address: str, port: int = 80, *, path: str = "/", timeout_s: float = TIMEOUT_S) -> str:
         """Ask a web server and give its answer's text."""
-        plain = inside(self.namespace, lambda: socket.create_connection((address, port), TIMEOUT_S))
-        connection = http.client.HTTPConnection(address, port, timeout=TIMEOUT_S)
+        plain = inside(self.namespace, lambda: socket.create_connection((address, port), timeout_s))
+        connection = http.client.HTTPConnection(address, port, timeout=timeout_s)
         connection.sock = plain
         try:
-            connection.request("GET", "/", headers={"connection": "close"})
+            connection.request("GET", path, headers={"connection": "close"})
             return connection.getresponse().read().decode()
         finally:
             connection.close()
@@ -83,6 +88,7 @@ class Echo:
 
     def __init__(self, host: Host, name: str, port: int = 5353) -> None:
         self.host, self.name, self.port = host, name, port
+        self.heard_at: set[str] = set()
         self.start()
 
     def start(self) -> None:
@@ -101,6 +107,7 @@ class Echo:
         while True:
             try:
                 _, client = link.recvfrom(2048)
+                self.heard_at.add(link.getsockname()[0])
                 link.sendto(f"{self.name} {client[0]}".encode(), client)
             except TimeoutError:
                 continue
@@ -115,11 +122,17 @@ class Echo:
 
 
 class Web:
-    """A web server on one address that answers with its host's name and whom it sees."""
+    """A web server on one address that answers with its host's name and whom it sees; asked for /slow when it is `released`."""
 
     def __init__(self, name: str, host: Host, address: str, *, port: int = 8080) -> None:
+        self.asked, self.released = threading.Semaphore(0), threading.Event()
+        web = self
+
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                web.asked.release()
+                if self.path == "/slow":
+                    web.released.wait(TIMEOUT_S)
                 body = f"{name} {self.client_address[0]} {self.headers.get('X-Forwarded-For', '-')}".encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
@@ -174,13 +187,14 @@ class Lab:
         pools: tuple[PoolWish, ...] = (),
         vips: tuple[Vip, ...] = (),
         member_ports: Mapping[SubnetId, PortId] | None = None,
+        **balancer: Any,
     ) -> str:
         """Have the amphora serve this; give how it got there: unchanged, runtime or reload."""
         self.number += 1
         first, *others = vips or (vip(address=VIP),)
         wish = LoadBalancerWish(
             generation=self.number,
-            load_balancer=load_balancer(vip=first, additional_vips=tuple(others)),
+            load_balancer=load_balancer(vip=first, additional_vips=tuple(others), **balancer),
             listeners=listeners,
             pools=pools,
         )

@@ -19,7 +19,7 @@ HANDSHAKE_TIMEOUT_S = 5.0
 
 @dataclass
 class Origin:
-    """`status` is what /health answers, and may change; `proxied` has it expect a PROXY header."""
+    """`status` is what /health answers, and may change; `proxied` has it expect a PROXY header; `token` begins its sessions' names."""
 
     namespace: str
     name: str
@@ -28,6 +28,7 @@ class Origin:
     tls: ssl.SSLContext | None = None
     proxied: bool = False
     status: int = 200
+    token: str = ""
     seen: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -86,7 +87,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = json.dumps(request).encode()
         self.send_response(self.origin.status if url.path == "/health" else 200)
         if url.path == "/login":
-            self.send_header("Set-Cookie", f"SESSION={self.origin.name}-{len(self.origin.seen)}; Path=/")
+            self.send_header(
+                "Set-Cookie", f"SESSION={self.origin.token}{self.origin.name}-{len(self.origin.seen)}; Path=/"
+            )
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":

@@ -8,8 +8,10 @@ import json
 import socket
 import ssl
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -23,7 +25,7 @@ from actium_shared.ids import L7PolicyId, L7RuleId, ListenerId, MemberId, PoolId
 from actium_shared.wishes import L7Policy, L7PolicyWish, L7Rule, Listener, LoadBalancerWish, Member, PoolWish
 from builders import PUBLIC, an_id, listener, load_balancer, member, pool, vip
 from certificates import Issued
-from system.amphora_agent.sandbox import VIP, Sandbox, eventually, inside
+from system.amphora_agent.sandbox import VIP, Authority, Sandbox, eventually, inside, ip
 from system.features.origin import Origin
 from unit.compute.wishes import VIP_PORT, order, port
 
@@ -201,3 +203,17 @@ def certificate_secret(issued: Issued) -> Secret:
     return Secret(
         certificate_pem=issued.pem, private_key_pem=issued.key_pem, intermediates_pem=issued.intermediates_pem
     )
+
+
+@contextmanager
+def a_sandbox(folder: Path, image: Path) -> Iterator[Sandbox]:
+    """Give an amphora with clients beside it."""
+    made = Sandbox(folder, image, Authority())
+    try:
+        for client in OTHER_CLIENTS:
+            ip("-n", made.fabric, "addr", "add", f"{client}/24", "dev", "public")
+        made.start()
+        yield made
+    finally:
+        made.destroy()
+        print(made.log())

@@ -43,9 +43,18 @@ def to_other(position: int, *rules: L7Rule, **fields: object) -> L7PolicyWish:
         (a_rule("FILE_TYPE", "REGEX", "^jpe?g$"), {"path": "/a.b.jpeg"}, {"path": "/jpeg/x.png"}),
         (a_rule("HOST_NAME", "EQUAL_TO", "www.example.com"), {"Host": "WWW.example.com:80"}, {"Host": "example.com"}),
         (a_rule("HOST_NAME", "ENDS_WITH", ".example.com"), {"Host": "a.example.com"}, {"Host": "example.com.org"}),
+        (a_rule("HOST_NAME", "STARTS_WITH", "WWW."), {"Host": "www.a.example"}, {"Host": "a.www.example"}),
+        (a_rule("HOST_NAME", "CONTAINS", "shop"), {"Host": "my-SHOP.example:8080"}, {"Host": "example.com"}),
+        (a_rule("HOST_NAME", "REGEX", r"^v[0-9]+\.example$"), {"Host": "v12.example:80"}, {"Host": "v.example"}),
         (a_rule("HEADER", "EQUAL_TO", "mobile", key="X-Kind"), {"X_Kind": "mobile"}, {"X_Kind": "Mobile"}),
         (a_rule("HEADER", "CONTAINS", '"a, b"', key="X-Kind"), {"X_Kind": "1 a, b 2"}, {"X_Kind": "a b"}),
         (a_rule("HEADER", "STARTS_WITH", "-i", key="X'Kind"), {"X'Kind": "-ix"}, {}),
+        (a_rule("HEADER", "ENDS_WITH", "GMT", key="X-Kind"), {"X_Kind": "Sun, 1 GMT"}, {"X_Kind": "GMT+1"}),
+        (a_rule("HEADER", "REGEX", "^[0-9]{2}$", key="x-kind"), {"X_Kind": "a, 42"}, {"X_Kind": "421"}),
+        (a_rule("COOKIE", "EQUAL_TO", "b", key="taste"), {"Cookie": "taste=b; x=1"}, {"Cookie": "Taste=b"}),
+        (a_rule("COOKIE", "STARTS_WITH", "b", key="taste"), {"Cookie": "x=1; taste=bb"}, {"Cookie": "x=b; taste=ab"}),
+        (a_rule("COOKIE", "ENDS_WITH", "b", key="taste"), {"Cookie": "taste=ab"}, {"Cookie": "taste=ba"}),
+        (a_rule("COOKIE", "CONTAINS", "b=", key="taste"), {"Cookie": "taste=ab=c"}, {"Cookie": "taste=b"}),
         (a_rule("COOKIE", "REGEX", "^b+$", key="taste"), {"Cookie": "x=1; taste=bb"}, {"Cookie": "taste=ab"}),
         (a_rule("PATH", "EQUAL_TO", "/a", invert=True), {"path": "/b"}, {"path": "/a"}),
         (a_rule("HEADER", "EQUAL_TO", "1", key="X-Kind", invert=True), {}, {"X_Kind": "1"}),
@@ -86,6 +95,17 @@ def test_redirects_go_where_they_should_with_their_codes(scene: Scene, web: Orig
     assert target(scene.get("/url?x")) == (302, url)
     assert target(scene.get("/prefix/a?b=c")) == (308, "https://new.example.com:8443/prefix/a?b=c")
     assert scene.get("/").server == "web"
+
+
+def test_every_code_of_a_redirect_is_told(scene: Scene, web: Origin) -> None:
+    codes = (301, 302, 303, 307, 308)
+    redirects = (
+        a_policy(at, "REDIRECT_TO_URL", a_rule("PATH", "EQUAL_TO", f"/{code}"), redirect_url="https://example.com/",
+                 redirect_http_code=code)
+        for at, code in enumerate(codes, 1)
+    )  # fmt: skip
+    policed(scene, web, *redirects)
+    assert [scene.get(f"/{code}").status for code in codes] == list(codes)
 
 
 def test_a_pool_is_chosen_and_the_default_serves_the_rest(scene: Scene, web: Origin, other: Origin) -> None:

@@ -55,6 +55,32 @@ def test_http_asks_as_told_and_wants_the_codes_it_expects(scene: Scene, one: Ori
     scene.until_serving("one", "two")
 
 
+def test_a_check_in_http_1_1_names_a_host_also_where_nobody_said_which(scene: Scene, one: Origin) -> None:
+    pool = a_pool(a_member(one), monitor=health_monitor(**QUICK, url_path="/health", http_version=1.1))
+    scene.apply(a_listener(pool), pools=(pool,))
+    eventually(lambda: "/health" in one.asked, deadline_s=15)
+    check = next(request for request in one.seen if request["path"] == "/health")
+    assert (check["version"], check["headers"]["host"]) == ("HTTP/1.1", one.address)
+
+
+@pytest.mark.parametrize(
+    ("checked_by", "pooled"), [("HTTPS", {"protocol": "HTTPS"}), ("HTTP", {"tls_enabled": True, "protocol": "HTTP"})]
+)
+def test_an_encrypted_check_asks_for_the_host_in_the_hello_too(
+    scene: Scene, checked_by: str, pooled: dict[str, object], tmp_path: Path
+) -> None:
+    wanted: list[str | None] = []
+    context = server_context(server("h.example"), tmp_path)
+    context.set_servername_callback(lambda _link, name, _context: wanted.append(name))
+    encrypted = scene.origin("encrypted", tls=context)
+    monitor = health_monitor(**QUICK, type=checked_by, url_path="/health", http_version=1.1, domain_name="h.example")
+    pool = a_pool(a_member(encrypted), monitor=monitor, **pooled)
+    scene.apply(a_listener(pool, protocol=pooled["protocol"]), pools=(pool,))
+    eventually(lambda: "/health" in encrypted.asked, deadline_s=15)
+    assert wanted[0] == "h.example"
+    assert encrypted.seen[0]["headers"]["host"] == "h.example"
+
+
 def test_tcp_sees_who_takes_no_connection(scene: Scene, one: Origin, two: Origin) -> None:
     watched(scene, one, two, type="TCP")
     scene.until_serving("one", "two")
