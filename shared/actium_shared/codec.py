@@ -77,7 +77,7 @@ class Codec:
         """
         known = self._decoders.get(message_type)
         if known is None:
-            raise UnreadableError(f"unknown message type {message_type!r}")
+            raise UnreadableError(f"unknown message type {message_type!r}; a newer release may have written it")
         message_class, decoder = known
         try:
             if version == message_class.VERSION:

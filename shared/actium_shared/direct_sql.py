@@ -9,21 +9,37 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
-from weakref import WeakKeyDictionary
+from weakref import ref
 
 import sqlalchemy as sa
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 
 Convert = Callable[[Any], Any] | None
 
+PLANNED = (sa.Select, sa.CompoundSelect, sa.Insert, sa.Update, sa.Delete)
+
 LEFT_TO_SQLALCHEMY = ("post_compile_params", "literal_execute_params", "prefetch", "postfetch", "effective_returning")
 """What a compiled statement may ask for beyond being run: lists in parameters, defaults, values of new rows."""
+
+
+class Columns(SimpleResultMetaData):
+    """Which columns rows have; what a choice of them is called is found out once."""
+
+    def __init__(self, keys: Sequence[str], **more: Any) -> None:
+        super().__init__(keys, **more)
+        self._chosen: dict[tuple[Any, ...], Any] = {}
+
+    def _reduce(self, keys: Sequence[Any]) -> Any:
+        chosen = self._chosen.get(tuple(keys))
+        if chosen is None:
+            chosen = self._chosen[tuple(keys)] = super()._reduce(keys)
+        return chosen
 
 
 class Rows(IteratorResult[Any]):
     """What came of a statement, as SQLAlchemy gives it. `rowcount`: how many rows it changed."""
 
-    def __init__(self, metadata: SimpleResultMetaData, rows: Iterable[Any], rowcount: int) -> None:
+    def __init__(self, metadata: Columns, rows: Iterable[Any], rowcount: int) -> None:
         super().__init__(metadata, iter(rows))
         self.rowcount = rowcount
 
@@ -35,7 +51,7 @@ class Plan:
     text: str
     wanted: tuple[tuple[str, Convert], ...]
     fixed: Mapping[str, Any]
-    metadata: SimpleResultMetaData
+    metadata: Columns
     results: tuple[Convert, ...] | None
     """None where rows are given as they come."""
 
@@ -58,7 +74,8 @@ class DirectConnection(sa.Connection):
 
     def __init__(self, engine: sa.Engine) -> None:
         super().__init__(engine)
-        self._plans: WeakKeyDictionary[Any, dict[tuple[str, ...], Plan | None]] = WeakKeyDictionary()
+        # By the statement's id, which is quicker than by itself; what is no more takes its entry along.
+        self._plans: dict[int, tuple[ref[Any], dict[tuple[str, ...], Plan | None]]] = {}
         self._driver = cast("sqlite3.Connection", self.connection.driver_connection)
 
     def execute(self, statement: Any, parameters: Any = None, *, execution_options: Any = None) -> Any:
@@ -89,13 +106,13 @@ class DirectConnection(sa.Connection):
 
     def _plan(self, statement: Any, parameters: Mapping[str, Any]) -> Plan | None:
         """Give the plan of a statement that is met for the second time, if there can be one."""
-        if not isinstance(statement, sa.Select | sa.Insert | sa.Update | sa.Delete):
+        met = self._plans.get(id(statement))
+        if met is None:
+            if isinstance(statement, PLANNED):
+                key, known = id(statement), self._plans
+                known[key] = ref(statement, lambda _gone: known.pop(key, None)), {}
             return None
-        plans = self._plans.get(statement)
-        if plans is None:
-            self._plans[statement] = {}
-            return None
-        names = tuple(parameters)
+        plans, names = met[1], tuple(parameters)
         if names not in plans:
             plans[names] = _made(statement, names, self.dialect)
         return plans[names]
@@ -112,13 +129,13 @@ def _made(statement: Any, names: Sequence[str], dialect: sa.Dialect) -> Plan | N
     fixed = {name: compiled.params[name] for name in order if name not in names}
     if any(callable(compiled.binds[name].callable) for name in fixed):
         return None
-    columns = list(statement.selected_columns) if isinstance(statement, sa.Select) else []
+    columns = list(statement.selected_columns) if isinstance(statement, sa.SelectBase) else []
     results = tuple(column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns)
     return Plan(
         text=str(compiled),
         wanted=tuple((name, _binding(compiled.binds[name].type, dialect)) for name in order),
         fixed=fixed,
-        metadata=SimpleResultMetaData([str(column.key) for column in columns], extra=[(column,) for column in columns]),
+        metadata=Columns([str(column.key) for column in columns], extra=[(column,) for column in columns]),
         results=results if any(results) else None,
     )
 

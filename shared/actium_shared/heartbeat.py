@@ -1,5 +1,5 @@
 """
-The UDP datagram between an amphora and the relay: packing, signing, verifying, freshness.
+The UDP datagram between an amphora and the relay: packing, signing, freshness. Health reads it, in its own `keys`.
 
 Pure, and free of every import but the standard library and msgpack: the agent copies this one module into its image.
 No socket and no clock here; what a beat's body means is written in services/amphora-agent/README.md.
@@ -10,7 +10,7 @@ import hmac
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol
 
 import msgpack
 
@@ -26,7 +26,6 @@ _WINDOW = 64
 """How far back a counter is still told apart as "overtaken" or "replayed"."""
 
 Kind = Literal["beat", "edge", "farewell"]
-_KINDS = get_args(Kind)  # a tuple: what a stranger sends need not be hashable
 
 
 class HeartbeatError(ValueError):
@@ -77,79 +76,8 @@ def pack(heartbeat: Heartbeat, key: bytes) -> bytes:
     return datagram
 
 
-def peek_amphora_id(datagram: bytes) -> str:
-    """Whose datagram this claims to be, to find the key with which to verify it; believe nothing else of it."""
-    return _parse(datagram).amphora_id
-
-
-def peek_key_version(datagram: bytes) -> int:
-    return _parse(datagram).key_version
-
-
-def verify(datagram: bytes, key: bytes) -> Heartbeat:
-    """
-    Raises:
-        BadSignature: not signed with `key`.
-        Malformed: too large, not MessagePack, or a field is missing or of the wrong type.
-    """
-    payload, signature = datagram[:-SIGNATURE_BYTES], datagram[-SIGNATURE_BYTES:]
-    if not hmac.compare_digest(_sign(payload, key), signature):
-        raise BadSignature("the signature does not match")
-    return _parse(datagram)
-
-
 def _sign(payload: bytes, key: bytes) -> bytes:
     return hmac.digest(key, payload, "sha256")
-
-
-def _parse(datagram: bytes) -> Heartbeat:
-    if not SIGNATURE_BYTES < len(datagram) <= DATAGRAM_LIMIT_BYTES:
-        raise Malformed(f"{len(datagram)} bytes is not the size of a heartbeat")
-    try:
-        fields = msgpack.unpackb(memoryview(datagram)[:-SIGNATURE_BYTES])
-    except (ValueError, TypeError, msgpack.exceptions.UnpackException) as exc:
-        raise Malformed(f"not MessagePack: {exc}") from exc
-    if not isinstance(fields, dict) or fields.get("v") != VERSION:
-        raise Malformed(f"not a heartbeat of version {VERSION}")
-    _require(fields.get("kind") in _KINDS, "kind")
-    return Heartbeat(
-        amphora_id=_text(fields, "amphora_id"),
-        key_version=_count(fields, "key_version"),
-        boot_id=_text(fields, "boot_id"),
-        counter=_count(fields, "counter"),
-        at=_seconds(fields, "at"),
-        kind=fields["kind"],
-        body=_map(fields, "body"),
-    )
-
-
-def _require(holds: bool, field: str) -> None:
-    if not holds:
-        raise Malformed(f"field {field} is missing or wrong")
-
-
-def _text(fields: Mapping[str, Any], name: str) -> str:
-    value = fields.get(name)
-    _require(isinstance(value, str) and 0 < len(value) <= 128, name)
-    return str(value)
-
-
-def _count(fields: Mapping[str, Any], name: str) -> int:
-    value = fields.get(name)
-    _require(type(value) is int and value >= 0, name)
-    return int(fields[name])
-
-
-def _seconds(fields: Mapping[str, Any], name: str) -> float:
-    value = fields.get(name)
-    _require(type(value) in (int, float), name)
-    return float(fields[name])
-
-
-def _map(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = fields.get(name)
-    _require(isinstance(value, dict), name)
-    return dict(fields[name])
 
 
 def split(body: Mapping[str, Any], *, limit_bytes: int = DATAGRAM_LIMIT_BYTES) -> list[dict[str, Any]]:

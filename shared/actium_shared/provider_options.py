@@ -36,7 +36,9 @@ FLAVOR_OPTIONS: Mapping[str, Option] = {
     "compute_flavor": Option(description="The compute service's flavor of the machines that amphorae run on."),
     "amp_image_tag": Option(description="The tag of the image that amphorae boot from."),
     "sriov_vip": Option(description="Whether the VIP's port is an SR-IOV virtual function.", kind="flag"),
-    "allow_member_sriov": Option(description="Whether members may ask for SR-IOV ports.", kind="flag"),
+    "allow_member_sriov": Option(
+        description="Whether members may ask for SR-IOV ports; none can be had yet.", kind="flag"
+    ),
     "amphora_driver": Option(
         description="The amphora driver, by its entry point's name; haproxy unless said otherwise."
     ),
@@ -51,6 +53,9 @@ FLAVOR_OPTIONS: Mapping[str, Option] = {
     ),
     "load_balancers_per_appliance": Option(
         description="How many load balancers of a project may share their amphorae.", kind="number", least=1, most=100
+    ),
+    "listener_logs": Option(
+        description="Whether amphorae ship listeners' logs where the operator has named a store for them.", kind="flag"
     ),
     "front_end": Option(
         description="How traffic reaches amphorae: L2, the VIP on their network, or L3, routed to them.",

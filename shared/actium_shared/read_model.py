@@ -29,6 +29,10 @@ PASSED_MOST = 500
 """Commits that a table's position may lag behind, all of them nothing to it: so many are read in vain after a start."""
 
 
+STATEMENTS_KEPT = 500
+"""As the driver has compiled them, which takes longer than to run one; its own 128 are fewer than the API has."""
+
+
 def positions_table(of: sa.MetaData) -> sa.Table:
     """Give the table that says how far each stream is read; one row a stream."""
     return sa.Table(
@@ -104,7 +108,8 @@ def _sqlite(url: str) -> sa.Engine:
     path = sa.make_url(url).database
     if path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(url, connect_args={"check_same_thread": False})
+        arguments = {"check_same_thread": False, "cached_statements": STATEMENTS_KEPT}
+        engine = sa.create_engine(url, connect_args=arguments)
     else:
         engine = sa.create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
 

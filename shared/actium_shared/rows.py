@@ -21,7 +21,7 @@ def find(
     connection: sa.Connection, table: sa.Table, /, *wanted: sa.Column[Any], **of: object
 ) -> sa.CursorResult[*tuple[Any, ...]]:
     """Give the rows that have these values: the wanted columns, or all."""
-    return connection.execute(_select(wanted or (table,), tuple(map(table.c.__getitem__, of))), _named(of))
+    return connection.execute(_select(table, wanted, tuple(of)), _named(of))
 
 
 def insert(connection: sa.Connection, table: sa.Table, values: Values | Sequence[Values]) -> None:
@@ -59,8 +59,8 @@ def _conditions(table: sa.Table, names: tuple[str, ...]) -> list[sa.ColumnElemen
 
 
 @cache
-def _select(wanted: tuple[Any, ...], of: tuple[sa.Column[Any], ...]) -> sa.Select[Any]:
-    return sa.select(*wanted).where(*(column == sa.bindparam(f"{_OF}{column.name}") for column in of))
+def _select(table: sa.Table, wanted: tuple[sa.Column[Any], ...], names: tuple[str, ...]) -> sa.Select[Any]:
+    return sa.select(*(wanted or (table,))).where(*_conditions(table, names))
 
 
 @cache

@@ -14,12 +14,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
-import msgspec
-
 from actium_shared import streams, tasks, telemetry
 from actium_shared.bus import Answer, Bus, Delivery, Question
 from actium_shared.clock import Clock, SystemClock
 from actium_shared.codec import CODEC
+from actium_shared.dead_letters import DeadLetters, Letter
 from actium_shared.envelope import Envelope
 from actium_shared.errors import BrokenStoreError, PermanentError, RetryableError, SettingsError, VersionConflictError
 from actium_shared.event_store import Recorded, recorded
@@ -41,6 +40,9 @@ BLOCKED_MOST_S = 30.0
 
 PR_SET_DUMPABLE = 4
 """Of prctl(2)."""
+
+READ_BUFFER_BYTES = 256 * 1024
+"""What asyncio makes room for each time that it reads from a socket."""
 
 FeedHandler = Callable[[Recorded], Awaitable[None]]
 BatchHandler = Callable[[Sequence[Recorded]], Awaitable[None]]
@@ -80,10 +82,13 @@ class Service:
     _feeds: list[FeedState] = field(default_factory=list)
     _starts: list[tuple[str, Callable[[], Awaitable[None]]]] = field(default_factory=list)
     _facts: list[Callable[[], Mapping[str, object]]] = field(default_factory=list)
+    _order_handlers: Mapping[type[Order], OrderHandler] = field(default_factory=dict)
+    _dead_letters: DeadLetters = field(init=False)
     _started_at: datetime = field(init=False)
 
     def __post_init__(self) -> None:
         self._started_at = self.clock.now()
+        self._dead_letters = DeadLetters(self.name, self.bus, self.clock, self._retry)
 
     def feed(
         self,
@@ -99,14 +104,30 @@ class Service:
         self._feeds.append(state)
         self._starts.append((f"feed {stream}", lambda: self._run_feed(state, handler, passes)))
 
-    def feed_batches(self, stream: str, handler: BatchHandler, *, after: int, most: int) -> None:
-        """Like `feed`, but commits that wait for the handler anyway are handled together, up to `most` at once."""
+    def feed_batches(
+        self,
+        stream: str,
+        handler: BatchHandler,
+        *,
+        after: int,
+        most: int,
+        passes: Passes = lambda _delivery: False,
+        pause_s: float = 0.0,
+    ) -> None:
+        """
+        Like `feed`, but commits that wait for the handler anyway are handled together, up to `most` at once.
+
+        One that comes alone is handled at once; those that come within `pause_s` of others wait so long for each other.
+        """
         state = FeedState(stream, after)
         self._feeds.append(state)
-        self._starts.append((f"feed {stream}", lambda: self._run_batches(state, handler, most)))
+        self._starts.append(
+            (f"feed {stream}", lambda: self._run_batches(state, handler, most=most, passes=passes, pause_s=pause_s))
+        )
 
     def orders(self, handlers: Mapping[type[Order], OrderHandler]) -> None:
         """Have the orders of all partitions handled; an order is acknowledged when its handler returns."""
+        self._order_handlers = handlers
         for number in range(streams.PARTITIONS):
             self._starts.append((f"orders {number}", lambda number=number: self._run_orders(number, handlers)))  # type: ignore[misc]
 
@@ -158,6 +179,9 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         await self.bus.serve_status(self.name, self.status)
+        await self.bus.serve_asks(
+            self.name, within_request(self._dead_letters.decide), partitions=(streams.DEAD_LETTERS_PARTITION,)
+        )
         log.info("ready")
         parts = [asyncio.create_task(_named(name, start()), name=name) for name, start in self._starts]
         parts.append(asyncio.create_task(self.bus.failed(), name="bus"))
@@ -190,15 +214,21 @@ class Service:
                 await self._insist(state, delivery, lambda delivery=delivery: _handle_commit(delivery, handler))  # type: ignore[misc]
             state.position = delivery.sequence
 
-    async def _run_batches(self, state: FeedState, handler: BatchHandler, most: int) -> None:
+    async def _run_batches(
+        self, state: FeedState, handler: BatchHandler, *, most: int, passes: Passes, pause_s: float
+    ) -> None:
         waiting: list[Delivery] = []
         async for delivery in self.bus.feed(state.stream, after=state.position):
-            waiting.append(delivery)
+            if waiting or not passes(delivery):  # what passes behind one that waits must not overtake it
+                waiting.append(delivery)
             if delivery.pending > 0 and len(waiting) < most:
                 continue
-            await self._insist_on_batch(state, waiting, handler)
+            had, waiting = waiting, []
+            if had:
+                await self._insist_on_batch(state, had, handler)
             state.position = delivery.sequence
-            waiting = []
+            if had and pause_s and delivery.pending == 0:
+                await self.clock.sleep(pause_s)
 
     async def _insist_on_batch(self, state: FeedState, deliveries: Sequence[Delivery], handler: BatchHandler) -> None:
         try:
@@ -256,22 +286,11 @@ class Service:
         return None
 
     async def _park(self, delivery: Delivery, exc: Exception) -> None:
+        await self._dead_letters.park(delivery, exc)
         self.parked += 1
-        letter = {
-            "stream": delivery.stream,
-            "sequence": delivery.sequence,
-            "subject": delivery.subject,
-            "reason": f"{type(exc).__name__}: {exc}",
-            "time": self.clock.now(),
-        }
-        headers = {"Nats-Msg-Id": f"{self.name}/{delivery.stream}/{delivery.sequence}"}
-        while True:
-            try:
-                body = msgspec.msgpack.encode(letter | {"body": delivery.body, "headers": dict(delivery.headers)})
-                await self.bus.store(f"dead.{self.name}", body, headers=headers, timeout_s=5.0)
-                return
-            except RetryableError:
-                await self.clock.sleep(RETRY_MOST_S)
+
+    async def _retry(self, letter: Letter) -> None:
+        await _handle_order(letter, self._order_handlers)
 
 
 def within_request(answer: Answer) -> Answer:
@@ -303,9 +322,9 @@ async def _handle_commit(delivery: Delivery, handler: FeedHandler) -> None:
         correlation_id.reset(token)
 
 
-async def _handle_order(delivery: Delivery, handlers: Mapping[type[Order], OrderHandler]) -> None:
-    envelope = Envelope.from_headers(delivery.headers)
-    order = CODEC.decode(envelope.type, envelope.version, delivery.body)
+async def _handle_order(message: Delivery | Letter, handlers: Mapping[type[Order], OrderHandler]) -> None:
+    envelope = Envelope.from_headers(message.headers)
+    order = CODEC.decode(envelope.type, envelope.version, message.body)
     handler = handlers.get(type(order))  # type: ignore[arg-type]
     if handler is None or not isinstance(order, Order):
         raise PermanentError(f"no handler for {envelope.type}")
@@ -325,6 +344,7 @@ def start(name: str, settings_class: type[Settings], main: Callable[..., Awaitab
         sys.exit(f"actium {name}: {exc}")
     telemetry.set_up(name, level=settings.log_level)
     keep_memory_private()
+    keep_buffers()
     if settings.failpoints_folder is not None:
         FAILPOINTS.arm(settings.failpoints_folder, name)
 
@@ -346,6 +366,16 @@ def keep_memory_private() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "the kernel does not let this process be not dumpable")
+
+
+def keep_buffers() -> None:
+    """
+    Have the C library take buffers of this size from its heap.
+
+    Else each read from a socket maps memory, has it filled with zeros and unmaps it, which was a tenth of the planner's
+    time. glibc learns it from a larger block that is given back.
+    """
+    bytearray(2 * READ_BUFFER_BYTES)
 
 
 def connect(name: str, settings: Settings) -> Bus:

@@ -21,7 +21,7 @@ SERVICES = ("api", "planner", "compute", "network", "health", "relay")
 
 EVENT_OWNERS: Mapping[str, tuple[str, ...]] = {
     "planner": ("loadbalancer", "appliance", "project", "spares", "catalogue", "rollout"),
-    "compute": ("amphora", "secret"),
+    "compute": ("amphora", "secret", "authority"),
     "network": ("network", "vip", "port", "route"),
     "health": ("health", "liveness"),
 }
@@ -32,6 +32,9 @@ COMMAND_SENDERS: Mapping[str, tuple[str, ...]] = {"planner": ("compute", "networ
 
 ASKERS: Mapping[str, tuple[str, ...]] = {"api": SERVICES, "health": ("compute",)}
 """Service -> the services that it asks, for a decision or for their status."""
+
+ALONE = ("compute", "network")
+"""Services of which one process works at a time (`lease`): they hold a world in their hands, and what they promised of it."""
 
 FEEDS: Mapping[str, tuple[str, ...]] = {
     "api": ("planner", "compute", "network", "health"),
@@ -70,6 +73,9 @@ COMMANDS = "COMMANDS"
 SIGNALS = "SIGNALS"
 STATISTICS = "STATISTICS"
 DEAD_LETTERS = "DEAD_LETTERS"
+DEAD_LETTERS_PARTITION = "dead-letters"
+"""In place of a partition's number, where a service is asked about messages that it has parked."""
+
 SNAPSHOTS = "SNAPSHOTS"
 
 
@@ -153,7 +159,8 @@ def permissions(user: str) -> dict[str, list[str]]:
     publish += [f"cmd.{service}.*" for service in COMMAND_SENDERS.get(user, ())]
     publish += [f"ask.{service}.*" for service in ASKERS.get(user, ())]
     publish += [f"{inbox_prefix(asker)}.>" for asker, asked in ASKERS.items() if user in asked]
-    publish += [f"dead.{user}", f"snap.{user}.>", "$JS.API.INFO"]
+    publish += [f"ask.{user}.*", f"{inbox_prefix(user)}.>"] if user in ALONE else []
+    publish += [f"dead.{user}", f"$JS.API.DIRECT.GET.{DEAD_LETTERS}", f"snap.{user}.>", "$JS.API.INFO"]
     publish += {"relay": ["sig.beats.>", "sig.edges.>"], "health": ["stat.*"]}.get(user, [])
     for stream in readable_streams(user):
         publish += _read_api(stream, user)

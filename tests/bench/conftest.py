@@ -1,8 +1,6 @@
 """One world with two back ends for all benches of this folder, and the table of figures at the end. No bench fails for being slow."""
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -12,12 +10,6 @@ from bench.figures import Figures
 from system.first_light.worlds import Tenant, TestWorld, a_name, await_value, free_port
 
 FIGURES = pytest.StashKey[Figures]()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if os.geteuid() != 0 and Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.skip("needs root"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

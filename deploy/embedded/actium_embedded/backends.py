@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from hashlib import sha256
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
@@ -223,9 +222,3 @@ def unplug(world: World, backend: Backend) -> None:
 
 def wish_file(world: World, name: str) -> Path:
     return world.backends / f"{name}.json"
-
-
-def end_all(world: World) -> Iterator[Backend]:
-    for backend in wished(world):
-        end(world, backend)
-        yield backend

@@ -41,10 +41,12 @@ OPERATOR_COMMANDS = {
     "amphorae": "Every amphora: its part, where it runs, what it carries and runs, when it was heard last.",
     "spares": "The pools of spares: how many shall wait, and how many do.",
     "rollout": "Amphorae of an image, certificate or age replaced in waves: `rollout start|list|show|pause|resume|abort`.",
+    "losses": "Amphorae that are lost, and failovers that a limit holds back: `losses list`, `losses release --reason TEXT`.",
+    "authority": "The authority that amphorae trust: `authority show`, `authority replace --reason TEXT`.",
     "settle": "`settle LB --reason TEXT`: have a load balancer wait no longer; what is in flight is called failed.",
     "services": "Each service as the operator API sees it.",
     "policy": "The rules by which callers may do things: `policy sample` prints them, to be overridden.",
-    "dead-letters": "What services could not digest, with the reason.",
+    "dead-letters": "What services could not digest, with the reason; retry, skip.",
 }
 """Those of the operator command line, which gets them as they are; here they are only listed."""
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -50,11 +50,27 @@ def check_settings(world: World) -> None:
     passed_on.check({process.name: process.environment.keys() for process in _all(world)})
 
 
+def settings_not_in_force(world: World, running: Sequence[Process]) -> list[str]:
+    """Name the settings of the environment that processes which run already were not started with."""
+    started_with = {process.name: process.environment for process in running}
+    wanted = {process.name: _settings(process) for process in _all(world) if process.name in started_with}
+    return sorted(
+        {
+            name
+            for service, settings in wanted.items()
+            for name, value in settings.items()
+            if started_with[service].get(name) != value
+        }
+    )
+
+
 def _with_settings(process: Process) -> Process:
-    if process.name == NATS_SERVER:
-        return process
-    settings = passed_on.chosen(process.name, but=process.environment)
-    return msgspec.structs.replace(process, environment=process.environment | settings)
+    return msgspec.structs.replace(process, environment=process.environment | _settings(process))
+
+
+def _settings(process: Process) -> dict[str, str]:
+    """Those that the environment has for it; the bus has none."""
+    return {} if process.name == NATS_SERVER else passed_on.chosen(process.name, but=process.environment)
 
 
 def _all(world: World) -> tuple[Process, ...]:

@@ -26,7 +26,7 @@ from actium_embedded import world as worlds
 from actium_embedded.down import bring_down
 from actium_embedded.errors import WorldError
 from actium_embedded.files import locked, write_atomically
-from actium_embedded.processes import NATS_SERVER, Process, check_settings, table
+from actium_embedded.processes import NATS_SERVER, Process, check_settings, settings_not_in_force, table
 from actium_embedded.terminal import console, is_lost, step
 from actium_embedded.world import Auth, Kind, World
 
@@ -89,7 +89,9 @@ def bring_up(
     with at_work_on(folder):
         world = choose(folder, name=name, api_port=api_port, kind=kind, auth=auth)
         ran_before = is_running(world)
-        if not ran_before:
+        if ran_before:
+            _check_nothing_is_changed(world)
+        else:
             with step("checking this host"):
                 claims.check(world)
                 preflight.check(world)
@@ -157,6 +159,15 @@ def is_running(world: World) -> bool:
     """Whether anything of it runs, watched or not."""
     names = [supervisor.NAME, *(process.name for process in supervisor.read_table(world))]
     return any(processes.find(world, name) for name in names)
+
+
+def _check_nothing_is_changed(world: World) -> None:
+    """Refuse what a world that runs would be deaf to; what this shell does not name stays as it was started with."""
+    check_settings(world)
+    if changed := settings_not_in_force(world, supervisor.read_table(world)):
+        raise WorldError(
+            f"the world runs without {', '.join(changed)} as given here; `./actium down` first, or unset what was not meant"
+        )
 
 
 def _have_service_user(world: World, *, asked: Auth | None) -> None:

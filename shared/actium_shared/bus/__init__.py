@@ -1,8 +1,8 @@
 """
 The bus: `Bus` is all that services see of it. Only this package speaks NATS.
 
-`connection`: to be connected or not. `jetstream`: streams. `pull`, `feeds`: reading them, orders. `asks`: questions and
-replies. `stream_settings`: what the server is told of a stream.
+`client`: nats-py, with shorter ways. `connection`: to be connected or not. `jetstream`: streams. `pull`, `feeds`: reading
+them, orders. `asks`: questions and replies. `stream_settings`: what the server is told of a stream.
 """
 
 from typing import Self

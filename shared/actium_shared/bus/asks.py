@@ -7,11 +7,12 @@ An ask carries its end with it: it is not decided once its asker has given up.
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Unpack
 
+import nats.errors
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
@@ -72,8 +73,10 @@ class Asks(Connection):
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.end_asks()
-        await super().__aexit__(kind, exc, trace)
+        try:
+            await self.end_asks()
+        finally:  # also where the wait for asks is cut short: nobody shall take us for being there still
+            await super().__aexit__(kind, exc, trace)
 
     async def ask(
         self,
@@ -82,15 +85,20 @@ class Asks(Connection):
         actor: Actor | None = None,
         timeout_s: float = ASK_TIMEOUT_S,
         command_id: str | None = None,
+        subject: str | None = None,
     ) -> Reply:
         """
         Ask the owner of the command's target and give its reply; with an id of its own the command is done once.
+
+        `subject` is for what is no partition's: see `serve_asks`.
 
         Raises:
             RetryableError: no reply in time; the outcome is unknown, and asking again is safe.
             PermanentError: the command is too large to be sent.
         """
-        subject = streams.ask_subject(command.SERVICE, partition(streams.token(command.target), streams.PARTITIONS))
+        if subject is None:
+            number = partition(streams.token(command.target), streams.PARTITIONS)
+            subject = streams.ask_subject(command.SERVICE, number)
         envelope = self._envelope(command.TYPE, command.VERSION, actor=actor)
         if command_id is not None:
             envelope = replace(envelope, id=f"{CALLERS_ID}{command_id}")
@@ -102,15 +110,17 @@ class Asks(Connection):
             raise UnreadableError(f"{reply_envelope.type} is not a reply")
         return reply
 
-    async def serve_asks(self, service: str, answer: Answer) -> None:
+    async def serve_asks(
+        self, service: str, answer: Answer, *, partitions: Iterable[int | str] = range(streams.PARTITIONS)
+    ) -> None:
         """
-        Answer asks to `service`, each in its own task, until `end_asks`.
+        Answer asks to `service`, each in its own task, until `end_asks`. `partitions`: or what else they are asked under.
 
         What `answer` raises: PermanentError refuses by its words, BrokenStoreError ends the process; all else leaves
         the ask without a reply, and the asker is told that the outcome is unknown, which is true.
         """
 
-        async def arrived(message: Msg) -> None:
+        def arrived(message: Msg) -> None:
             if len(self._answering) >= ASKS_MOST:
                 self._turn_away(message)
                 return
@@ -118,8 +128,8 @@ class Asks(Connection):
             self._answering.add(task)
             task.add_done_callback(self._answering.discard)
 
-        for number in range(streams.PARTITIONS):
-            subscription = await self.subscribe(streams.ask_subject(service, number), arrived, queue=service)
+        for number in partitions:
+            subscription = await self.take(streams.ask_subject(service, number), arrived, queue=service)
             self._subscriptions.append(subscription)
 
     async def end_asks(self, *, timeout_s: float = END_TIMEOUT_S) -> None:
@@ -178,6 +188,34 @@ class Asks(Connection):
         message = await self.request(streams.ask_subject(service, "status"), b"", timeout_s=timeout_s)
         status: dict[str, Any] = json.loads(message.data)
         return status
+
+    async def answer_to(self, service: str, name: str) -> None:
+        """Have `is_there` find this process by a name of its own, as long as it lives."""
+
+        async def arrived(message: Msg) -> None:
+            try:
+                await self.publish(message.reply, b"")
+            except RetryableError as exc:
+                log.info("presence not told", extra={"error": str(exc)})
+
+        await self.subscribe(streams.ask_subject(service, name), arrived)
+        await self.flush()
+
+    async def is_there(self, service: str, name: str, *, timeout_s: float) -> bool:
+        """
+        Tell whether a process that answers to this name is on the bus, be it that it says nothing just now.
+
+        Raises:
+            RetryableError: we are not on the bus ourselves.
+        """
+        try:
+            await self.request(streams.ask_subject(service, name), b"", timeout_s=timeout_s)
+        except RetryableError as exc:
+            if isinstance(exc.__cause__, nats.errors.NoRespondersError):
+                return False
+            if not isinstance(exc.__cause__, TimeoutError):
+                raise
+        return True
 
     async def serve_status(self, service: str, status: Callable[[], Mapping[str, object]]) -> None:
         """Answer status requests with `status()` as JSON."""

@@ -13,11 +13,11 @@ from types import TracebackType
 from typing import NoReturn, NotRequired, Self, TypedDict
 
 import nats.errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from actium_shared import streams
+from actium_shared.bus.client import LightClient
 from actium_shared.clock import Clock, SystemClock
 from actium_shared.envelope import Envelope
 from actium_shared.errors import PermanentError, RetryableError, TooLargeError
@@ -62,7 +62,7 @@ class Connection:
         self._url, self._password = url, password
         self._clock = clock or SystemClock()
         self._ids = ids or RandomIds()
-        self._client = Client()
+        self._client = LightClient()
         self._on_reconnect: list[Callable[[], None]] = []
         self._denied: set[str] = set()
         self._last_error, self._last_error_at = "", 0.0
@@ -91,7 +91,7 @@ class Connection:
                 await self._open_client()
             except (OSError, nats.errors.Error, TimeoutError) as exc:
                 log.info("bus not there yet", extra={"error": str(exc)})
-                self._client = Client()
+                self._client = LightClient()
                 await self._clock.sleep(RECONNECT_WAIT_S)
             else:
                 return
@@ -226,6 +226,10 @@ class Connection:
     ) -> Subscription:
         """Have `arrived` called for each core message; members of one `queue` share them."""
         return await self._client.subscribe(subject, queue=queue, cb=arrived)
+
+    async def take(self, subject: str, arrived: Callable[[Msg], None], *, queue: str = "") -> Subscription:
+        """As `subscribe`, for what neither waits nor fails: it is called as the message is read."""
+        return await self._client.take(subject, arrived, queue=queue)
 
     def _check_sendable(self, subject: str, body: bytes, headers: Mapping[str, str] | None) -> None:
         if not self._client.is_connected:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import nats.errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from actium_shared.bus.client import LightClient
 from actium_shared.bus.stream_settings import NANO
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,11 @@ ACK_TOKENS = 9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One message of a stream. `sequence` is its place there, `pending` how many wait behind it for this reader."""
+    """
+    One message of a stream. `sequence` is its place there, `pending` how many wait behind it for this reader.
+
+    Those that have arrived and are not given out yet count among the pending: who takes many at once wants them, too.
+    """
 
     subject: str
     body: bytes
@@ -51,25 +55,27 @@ class Delivery:
 class Pull:
     """On a consumer that exists: `start` it, iterate `deliveries` once, `close` it."""
 
-    def __init__(self, client: Client, stream: str, consumer: str, *, batch: int, ordered: bool, pending: int) -> None:
+    def __init__(
+        self, client: LightClient, stream: str, consumer: str, *, batch: int, ordered: bool, pending: int
+    ) -> None:
         self.pending_at_start = pending
         self._client = client
         self._stream, self._consumer = stream, consumer
         self._batch, self._ordered = batch, ordered
         self._outstanding = 0
         self._arrived: asyncio.Queue[Msg | None] = asyncio.Queue()
+        self._arrived_count = 0  # of messages of the stream: the queue holds the server's words about the pull, too
         self._inbox = client.new_inbox()
         self._subscription: Subscription | None = None
 
     async def start(self) -> None:
         """Listen; nothing is asked for yet."""
 
-        async def arrived(message: Msg) -> None:
+        def arrived(message: Msg) -> None:
+            self._arrived_count += not _is_status(message)
             self._arrived.put_nowait(message)
 
-        self._subscription = await self._client.subscribe(
-            self._inbox, cb=arrived, pending_msgs_limit=-1, pending_bytes_limit=-1
-        )
+        self._subscription = await self._client.take(self._inbox, arrived)
 
     def end(self) -> None:
         """Make `deliveries` stop after what has arrived."""
@@ -84,11 +90,12 @@ class Pull:
             message = await self._next()
             if message is None:
                 return
-            if message.headers and "Status" in message.headers:
-                if not self._still_good(message.headers):
+            if _is_status(message):
+                if not self._still_good(message.headers or {}):
                     return
                 continue
             self._outstanding -= 1
+            self._arrived_count -= 1
             delivery, consumer_sequence = self._delivery(message)
             if self._ordered and consumer_sequence != expected:
                 log.warning("gap in feed", extra={"stream": self._stream, "expected": expected})
@@ -149,7 +156,7 @@ class Pull:
             headers=message.headers or {},
             stream=stream,
             sequence=int(sequence),
-            pending=int(pending),
+            pending=int(pending) + self._arrived_count,
             delivery_count=int(delivered),
             # Rounded down, by whole numbers: who asks for what was stored from this time on gets this message too.
             time=EPOCH + timedelta(microseconds=int(nanoseconds) // 1000),
@@ -163,3 +170,8 @@ class Pull:
             await self._client.publish(message.reply, word)
         except (nats.errors.Error, OSError) as exc:  # what is not acknowledged comes again, and is recognised
             log.info("not told", extra={"subject": message.subject, "word": word.decode(), "error": repr(exc)})
+
+
+def _is_status(message: Msg) -> bool:
+    """Tell the server's words about a pull from messages of the stream."""
+    return message.headers is not None and "Status" in message.headers

@@ -67,7 +67,8 @@ class ConfigureAmphora(AmphoraOrder, frozen=True, kw_only=True):
     VIPs. Ports are attached when they exist, and detached when they are no longer named.
 
     `role` is STANDALONE, or MASTER or BACKUP in a pair, whose other amphora is in `peers`: keepalived then decides who
-    holds the VIPs. Alone it holds them while `holds_vips`; before that everything else runs already. `yields`: let the
+    holds the VIPs. `rank` counts those of a pair who have been of it for longer: of two who could be master it is the one with
+    the lowest. Alone it holds them while `holds_vips`; before that everything else runs already. `yields`: let the
     partner be master. `fence`: send and answer nothing.
 
     `front_end` L2: who holds the VIPs answers for them on their network. L3: all have them, where nobody is told of them, and
@@ -90,6 +91,7 @@ class ConfigureAmphora(AmphoraOrder, frozen=True, kw_only=True):
     driver: str = "haproxy"
     front_end: str = "L2"
     routing_addresses: tuple[str, ...] = ()
+    rank: int | None = None
 
     @property
     def order_id(self) -> str:
@@ -142,7 +144,7 @@ class ReplaceAuthority(Command, frozen=True, kw_only=True):
     Put another certificate authority into the place of the one that amphorae and controller trust.
 
     Begun at once and done step by step, each when all amphorae have taken the one before; traffic is not touched. Asked
-    while that is under way, it changes nothing. Answered by `AuthorityReplacement`, or `Rejected`.
+    while that is under way, it changes nothing. Answered by `AuthorityReplacement` once it is on the log, or `Rejected`.
     """
 
     TYPE: ClassVar[str] = "authority.replace"
@@ -150,6 +152,7 @@ class ReplaceAuthority(Command, frozen=True, kw_only=True):
     TARGET: ClassVar[str] = "authority"
 
     authority: str = "amphorae"
+    reason: str = ""
 
 
 class AuthorityReplacement(Reply, frozen=True, kw_only=True):

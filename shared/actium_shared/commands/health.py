@@ -7,6 +7,7 @@ from typing import ClassVar
 from actium_shared.ids import AmphoraId, ListenerId, LoadBalancerId
 from actium_shared.message import Command, Reply
 from actium_shared.statistics import ListenerTotals
+from actium_shared.wishes import Value
 
 
 class ReportStatistics(Command, frozen=True, kw_only=True):
@@ -35,12 +36,20 @@ class FindLastHeard(Command, frozen=True, kw_only=True):
     asked_by: str = "operator"
 
 
+class LogFigures(Value, frozen=True, kw_only=True):
+    """Lines of listeners' logs that an amphora brought to the object store since its boot, and those that it lost, by reason."""
+
+    shipped: int = 0
+    lost: Mapping[str, int] = {}
+
+
 class LastHeard(Reply, frozen=True, kw_only=True):
-    """All amphorae that were ever heard by whoever answers, and are not forgotten."""
+    """All amphorae that were ever heard by whoever answers, and are not forgotten; `logs` of those that ship any."""
 
     TYPE: ClassVar[str] = "reply.last-heard"
 
     heard_at: Mapping[AmphoraId, datetime]
+    logs: Mapping[AmphoraId, LogFigures] = {}
 
 
 class ReleaseHeldLosses(Command, frozen=True, kw_only=True):

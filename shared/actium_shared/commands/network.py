@@ -81,10 +81,15 @@ class ReleaseVip(Order, frozen=True, kw_only=True):
 
 
 class PortWish(Value, frozen=True, kw_only=True):
-    """One port; without a subnet it is a management port. `id` is minted by the planner."""
+    """
+    One port; without a subnet it is a management port. `id` is minted by the planner.
+
+    `network_id`: the management network that it is to be on; without one, the only or first one that there is.
+    """
 
     id: PortId
     subnet_id: SubnetId | None = None
+    network_id: NetworkId | None = None
 
 
 FINAL_REVISION = 2**31

@@ -3,7 +3,9 @@
 from actium_shared.events import (
     amphora,
     appliance,
+    authority,
     catalogue,
+    dead_letter,
     health,
     load_balancer,
     network,
@@ -22,6 +24,8 @@ EVENTS = (
     *rollout.EVENTS,
     *amphora.EVENTS,
     *secret.EVENTS,
+    *authority.EVENTS,
     *network.EVENTS,
     *health.EVENTS,
+    *dead_letter.EVENTS,
 )

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import ClassVar
 
-from actium_shared.ids import AmphoraId, ApplianceId
+from actium_shared.ids import AmphoraId, ApplianceId, LoadBalancerId
 from actium_shared.message import Event
 
 
@@ -53,12 +53,17 @@ class AmphoraConfigured(AmphoraEvent, frozen=True, kw_only=True):
 
 
 class AmphoraConfigurationRefused(AmphoraEvent, frozen=True, kw_only=True):
-    """The bundle can never run; the one before it still does. `reason` is haproxy's own words, or ours."""
+    """
+    The bundle can never run; the one before it still does. `reason` is haproxy's own words, or ours.
+
+    `load_balancer_ids`: whose wishes it is for, where that is known.
+    """
 
     TYPE: ClassVar[str] = "amphora.configuration-refused"
 
     bundle: int
     reason: str
+    load_balancer_ids: tuple[LoadBalancerId, ...] = ()
 
 
 class AmphoraCertificateRenewed(AmphoraEvent, frozen=True, kw_only=True):

@@ -213,7 +213,8 @@ class BundleCut(ApplianceEvent, frozen=True, kw_only=True):
     """
     The next configuration: a round begins, and it has failed when it has not been applied by `deadline_at`.
 
-    `member_subnets` are the subnets that need an interface. The `epoch` rises whenever addresses change hands. `holder`
+    `member_subnets` are the subnets that need an interface; those in `draining` do until then, as requests to members that
+    are gone may still be under way. The `epoch` rises whenever addresses change hands. `holder`
     has the VIPs; nobody while one that had them may still answer. In a pair keepalived decides instead.
     """
 
@@ -223,6 +224,7 @@ class BundleCut(ApplianceEvent, frozen=True, kw_only=True):
     holds: Mapping[LoadBalancerId, int]
     deadline_at: datetime
     member_subnets: tuple[SubnetId, ...] = ()
+    draining: Mapping[SubnetId, datetime] = {}
     epoch: int = 1
     holder: AmphoraId | None = None
 
@@ -262,6 +264,10 @@ class BundleFailed(ApplianceEvent, frozen=True, kw_only=True):
     The wishes are tried again at `retry_at`, if not with newer ones before; without, nobody is there to run them.
     `still_serves`: an amphora runs that last good one, so that load balancers whose wishes it holds have lost nothing.
     `late`: nobody refused it; it only took too long, and counts if it is applied after all.
+
+    `refused`: the wishes that it failed for, where that is known; until a newer one or `retry_at` bundles hold the last good
+    wish of these load balancers, and of all others the newest. `suspects`: it failed for one of these, which are tried one
+    after the other; no round has failed by it yet.
     """
 
     TYPE: ClassVar[str] = "appliance.bundle-failed"
@@ -272,6 +278,8 @@ class BundleFailed(ApplianceEvent, frozen=True, kw_only=True):
     still_serves: bool = False
     late: bool = False
     retry_at: datetime | None = None
+    refused: Mapping[LoadBalancerId, int] = {}
+    suspects: tuple[LoadBalancerId, ...] = ()
 
 
 class RoutesLaid(ApplianceEvent, frozen=True, kw_only=True):

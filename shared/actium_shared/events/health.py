@@ -68,7 +68,11 @@ class AmphoraHeardAgain(LivenessEvent, frozen=True, kw_only=True):
 
 
 class AmphoraRoleChanged(LivenessEvent, frozen=True, kw_only=True):
-    """What keepalived says on one amphora of a pair: MASTER, BACKUP or FAULT, while bundles of `epoch` are in force."""
+    """
+    What keepalived says on one amphora of a pair: MASTER, BACKUP or FAULT, while bundles of `epoch` are in force.
+
+    LEARNING is a BACKUP whose haproxy has not been told yet by its partner's which client is on which member.
+    """
 
     TYPE: ClassVar[str] = "liveness.role-changed"
 

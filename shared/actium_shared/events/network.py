@@ -26,13 +26,18 @@ class Subnet(Value, frozen=True, kw_only=True):
 
 
 class Network(Value, frozen=True, kw_only=True):
-    """Something to attach to. `role`: management, vip or tenant; it guides people, only management is special."""
+    """
+    Something to attach to. `role`: management, vip or tenant; it guides people, only management is special.
+
+    `routed`: a router is on it, which can lead VIPs to amphorae; None where nobody has said so yet.
+    """
 
     id: NetworkId
     name: str
     role: str
     mtu: int
     subnets: tuple[Subnet, ...]
+    routed: bool | None = None
 
 
 class Port(Value, frozen=True, kw_only=True):
@@ -121,6 +126,14 @@ class PortsSettled(Event, frozen=True, kw_only=True):
     revision: int
 
 
+class PortStrayRemoved(Event, frozen=True, kw_only=True):
+    """A port that nobody ordered was found and removed; of a half-made one, `port_id` is what the world calls it."""
+
+    TYPE: ClassVar[str] = "port.stray-removed"
+
+    port_id: PortId
+
+
 class RoutingAddress(Value, frozen=True, kw_only=True):
     """The address on the VIPs' network that an appliance's VIPs of one family are routed to; an amphora at a time has it."""
 
@@ -152,6 +165,16 @@ class RoutesFailed(Event, frozen=True, kw_only=True):
     reason: str
 
 
+class RoutesStrayRemoved(Event, frozen=True, kw_only=True):
+    """Addresses that were routed to `via` though nobody ordered that, and are no more."""
+
+    TYPE: ClassVar[str] = "route.stray-removed"
+
+    network_id: NetworkId
+    via: str
+    addresses: tuple[str, ...]
+
+
 EVENTS = (
     NetworkDiscovered,
     NetworkVanished,
@@ -161,6 +184,8 @@ EVENTS = (
     PortFailed,
     PortDeleted,
     PortsSettled,
+    PortStrayRemoved,
     RoutesSettled,
     RoutesFailed,
+    RoutesStrayRemoved,
 )

@@ -11,7 +11,7 @@ import pytest
 from actium_shared import embedded
 from actium_shared.crypto import heartbeat_key
 from actium_shared.embedded import namespaces
-from actium_shared.heartbeat import peek_key_version, verify
+from actium_shared.testing.datagrams import key_version, verify
 from integration.compute.bench import until
 from system.compute.scene import Scene
 
@@ -58,7 +58,7 @@ async def test_no_beat_is_refused_while_keys_change(scene: Scene, monkeypatch: p
     ]
     versions = []
     for arrived_at, datagram in heard:
-        version = peek_key_version(datagram)
+        version = key_version(datagram)
         verify(datagram, heartbeat_key(bytes(32), amphora.id, version))
         assert version >= max(known for at, known in least if at <= arrived_at + UNDER_WAY_S)
         versions.append(version)

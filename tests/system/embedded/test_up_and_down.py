@@ -56,10 +56,17 @@ def test_down_removes_amphorae_of_this_world_with_their_processes(folder: Path) 
     assert snapshot() == before
 
 
-def test_second_up_changes_nothing(folder: Path) -> None:
+def test_second_up_changes_nothing_and_says_what_it_would_not_change(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = bring_up(folder)
     before, picture = running_now(world), snapshot()
     bring_up(folder)
+    for setting in ("ACTIUM_QUOTA_POOL", "ACTIUM_OF_NO_SERVICE"):
+        with monkeypatch.context() as shell:
+            shell.setenv(setting, "5")
+            with pytest.raises(WorldError, match=setting):
+                bring_up(folder)
     assert running_now(world) == before
     assert snapshot() == picture
 

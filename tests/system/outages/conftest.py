@@ -1,6 +1,5 @@
 """One world for all drills, with two back ends; every test cleans up the load balancers that it makes."""
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +10,6 @@ import pytest
 from actium_embedded.backends import wished
 from system.first_light.worlds import Tenant, TestWorld, a_name, await_value, free_port
 from system.outages.drills import Site
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if os.geteuid() != 0 and "outages" in str(item.path):
-            item.add_marker(pytest.mark.skip("needs root"))
 
 
 @contextmanager

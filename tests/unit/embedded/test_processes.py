@@ -68,6 +68,19 @@ def test_a_setting_that_would_have_no_effect_is_refused_by_name(
         processes.check_settings(world)
 
 
+def test_settings_that_a_running_world_would_be_deaf_to_are_named(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACTIUM_QUOTA_POOL", "7")
+    running = processes.table(world)
+    assert processes.settings_not_in_force(world, running) == []
+    monkeypatch.setenv("ACTIUM_QUOTA_MEMBER", "500")
+    assert processes.settings_not_in_force(world, running) == ["ACTIUM_QUOTA_MEMBER"]
+    monkeypatch.delenv("ACTIUM_QUOTA_MEMBER")
+    monkeypatch.delenv("ACTIUM_QUOTA_POOL")
+    assert processes.settings_not_in_force(world, running) == [], "what this shell does not name stays"
+
+
 def test_what_the_command_line_itself_goes_by_is_no_setting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACTIUM_WORLD", "/some/folder")
     monkeypatch.setenv("ACTIUM_OPERATOR_KEY_FILE", "/some/key")

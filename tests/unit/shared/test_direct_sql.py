@@ -1,5 +1,6 @@
 """Statements that take the short way give what SQLAlchemy gives."""
 
+import gc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -71,6 +72,13 @@ SELECTS: dict[str, tuple[Callable[[], sa.Executable], Any]] = {
         {"keys": ["one"]},
     ),
     "one text": (lambda: sa.select(sa.func.aggregate_strings(THINGS.c.id, " ").label("all")).select_from(THINGS), None),
+    "of two": (
+        lambda: sa.union_all(
+            sa.select(sa.literal_column("'a'").label("name"), THINGS.c.words).where(THINGS.c.id == ID),
+            sa.select(sa.literal_column("'b'").label("name"), THINGS.c.words).where(THINGS.c.wanted.is_(True)),
+        ),
+        {"key": "one"},
+    ),
     "count": (lambda: sa.select(sa.func.count().label("many")).select_from(THINGS), None),
 }
 
@@ -90,6 +98,25 @@ def test_it_takes_the_short_way_from_the_second_time_on(connection: DirectConnec
     first, *others = thrice(connection, sa.select(THINGS))
     assert not isinstance(first, Rows)
     assert all(isinstance(other, Rows) for other in others)
+
+
+def test_a_statement_that_is_no_more_leaves_nothing(connection: DirectConnection) -> None:
+    given(connection)
+    left = []
+    for count in (1, 50):  # SQLAlchemy keeps one of each kind
+        found = [len(thrice(connection, sa.select(THINGS).limit(number))[2].all()) for number in range(count)]
+        assert found == [0, 1, *[2] * 48][:count]
+        gc.collect()
+        left.append(len(connection._plans))
+    assert left[0] == left[1]
+
+
+def test_chosen_columns_are_the_same_each_time(connection: DirectConnection) -> None:
+    given(connection)
+    for result in thrice(connection, sa.select(THINGS.c.id, THINGS.c.select).order_by(THINGS.c.id)):
+        assert result.scalars(1).all() == [1, 2]
+    for result in thrice(connection, sa.select(THINGS.c.id, THINGS.c.select).order_by(THINGS.c.id)):
+        assert result.columns("select", "id").all() == [(1, "one"), (2, "two")]
 
 
 def test_columns_are_found_by_name_and_by_themselves(connection: DirectConnection) -> None:
