@@ -40,8 +40,17 @@ class Customer:
         self.asked: dict[str, Asked] = {}
         self.done: dict[str, int] = {}
         self._site, self._tenant, self._random, self._most = site, site.tenant, random, most
-        self._flavors = [(site.flavor(**data), size) for data, size in FLAVORS]
-        self.spares = sum(int(data.get("spare_pool_size", 0)) for data, _ in FLAVORS)
+        self._flavors = [
+            (site.flavor(**data), size, int(data.get("spare_pool_size", 0)))
+            for data, size in random.sample(FLAVORS, len(FLAVORS))
+        ]
+        self._unused = list(self._flavors)
+        self._pools: dict[str, int] = {}
+
+    @property
+    def spares(self) -> int:
+        """How many shall wait: a pool is filled from the first load balancer of its flavor on."""
+        return sum(self._pools.values())
 
     def acts(self) -> None:
         """Do one thing or another."""
@@ -60,7 +69,8 @@ class Customer:
             self._gone(lb_id)
 
     def _create(self) -> None:
-        flavor_id, size = self._random.choice(self._flavors)
+        flavor_id, size, spares = self._unused.pop() if self._unused else self._random.choice(self._flavors)
+        self._pools[flavor_id] = spares
         names = self._some_members()
         pool = {
             "name": "pool",
