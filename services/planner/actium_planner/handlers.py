@@ -6,6 +6,7 @@ from datetime import datetime
 
 from actium_planner.amphora_facts import AmphoraFacts
 from actium_planner.asks import Asks, Site
+from actium_planner.courtesy import Courtesy
 from actium_planner.decide_and_append import Shell
 from actium_planner.deciders import appliance, load_balancer
 from actium_planner.deciders.appliance import ApplianceState, Context, Limits, Wishes, admission
@@ -100,9 +101,11 @@ class Planner:
         caught_up: Callable[[], Awaitable[None]],
         facts: NetworkFacts,
         machines: AmphoraFacts,
+        courtesy: Courtesy,
         site: Site | None = None,
     ) -> None:
         self._states, self._shell, self._planning = states, shell, planning
+        self._courtesy = courtesy
         self._limits, self._caught_up, self._facts = limits, caught_up, facts
         self._placing = Placing(states, facts)
         self._pools = Pools(states, shell, planning, limits)
@@ -123,6 +126,7 @@ class Planner:
 
     async def answer(self, question: Question) -> Reply:
         """Have the wish of a tenant or an operator decided."""
+        self._courtesy.asked(question.command)
         token = correlation_id.set(question.envelope.correlation_id)
         try:
             with span(question.command.TYPE, traceparent=question.envelope.traceparent):
@@ -136,6 +140,7 @@ class Planner:
     async def own(self, recorded: Recorded) -> None:
         """Have the other aggregates follow a commit of one, then plan anew for what changed."""
         self._states.absorb(recorded)
+        await self._courtesy.give_way(recorded)
         if recorded.aggregate == LOAD_BALANCER:
             await self._load_balancer_changed(LoadBalancerId(recorded.aggregate_id), recorded)
         elif recorded.aggregate == APPLIANCE:
@@ -151,7 +156,10 @@ class Planner:
         """Have appliances, pools of spares and load balancers follow what compute, the network and health tell."""
         self._facts.absorb(recorded)
         self._machines.absorb(recorded)
-        for appliance_id in sorted(self._concerned(recorded.commit.events)):
+        concerned = self._concerned(recorded.commit.events)
+        if any(map(self._serves, concerned)):
+            self._courtesy.hurry()
+        for appliance_id in sorted(concerned):
             if self._pools.is_pool(appliance_id):
                 await self._pools.follow(SparesId(appliance_id), recorded)
             else:
@@ -267,6 +275,7 @@ class Planner:
 
         What the feeds still bring comes first: a deadline must not overtake the event that was in time.
         """
+        self._courtesy.hurry()
         await self._caught_up()
         kind, aggregate_id = target
         if kind == APPLIANCE:
@@ -333,6 +342,11 @@ class Planner:
             log.exception("cannot plan", extra={"target": aggregate_id})
 
     # -- what decisions look at
+
+    def _serves(self, appliance_id: ApplianceId) -> bool:
+        """Tell whether a load balancer that was ACTIVE once is carried by it."""
+        carried = self._states.appliances.state(appliance_id).load_balancers
+        return any(self._states.load_balancers.state(lb_id).ended for lb_id in carried)
 
     def _wishes(self, state: ApplianceState, *more: LoadBalancerId) -> Wishes:
         return {lb_id: self._states.load_balancers.get(lb_id).state for lb_id in (*state.load_balancers, *more)}

@@ -5,6 +5,7 @@ import logging
 
 from actium_planner.amphora_facts import AmphoraFacts
 from actium_planner.asks import Site
+from actium_planner.courtesy import Courtesy
 from actium_planner.decide_and_append import Shell
 from actium_planner.deciders.appliance import Limits
 from actium_planner.feed_positions import FeedPositions
@@ -61,6 +62,7 @@ async def main(settings: PlannerSettings) -> None:
             caught_up=positions.caught_up,
             facts=facts,
             machines=machines,
+            courtesy=Courtesy(clock),
             site=Site(
                 quota=settings.site_quota(),
                 strict_immutability=settings.strict_immutability,

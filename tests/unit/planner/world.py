@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from actium_planner.amphora_facts import AmphoraFacts
 from actium_planner.asks import Site
+from actium_planner.courtesy import Courtesy
 from actium_planner.decide_and_append import Shell
 from actium_planner.deciders.appliance import ApplianceState, Limits
 from actium_planner.deciders.load_balancer import LoadBalancerState
@@ -117,6 +118,7 @@ class World:
             caught_up=self._caught_up,
             facts=NetworkFacts(self.store),
             machines=self.machines_known,
+            courtesy=Courtesy(self.clock),
             site=self.site,
         )
 
