@@ -27,7 +27,7 @@ from actium_amphora_agent.desired import (
 )
 from actium_amphora_agent.errors import AgentError
 from actium_amphora_agent.fencing import Fencing
-from actium_amphora_agent.gate import Gate
+from actium_amphora_agent.gate import MASTER, Gate
 from actium_amphora_agent.interfaces import Interfaces
 from actium_amphora_agent.logs import fields
 from actium_amphora_agent.nft import Nft
@@ -92,7 +92,7 @@ class Configuration:
             self.interfaces,
             before_new_worker=before_new_worker,
             on_role=self._on_role,
-            on_silence=lambda: self._gate.hear(None),
+            on_silence=self._on_silence,
             lock=self._lock,
             news=news,
         )
@@ -127,7 +127,12 @@ class Configuration:
 
     def _on_role(self, role: str) -> None:
         self._gate.hear(role)  # first: clients wait for it
+        self.interfaces.confirm(self.in_force.interfaces if role == MASTER else ())
         self._on_edge({"kind": "role", "id": "", "status": self.serving.word or role, "reason": ""})
+
+    def _on_silence(self) -> None:
+        self._gate.hear(None)
+        self.interfaces.confirm(())
 
     def _undo_unfinished(self) -> bool:
         """Killed between the switch and its record, nobody was answered, so what is recorded still counts."""

@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 
 from actium_amphora_agent import cards, neighbours, routing
@@ -26,6 +26,12 @@ PLUG_DEADLINE_S = 1.0
 
 ANNOUNCE_AFTER_S = (0.0, 0.02, 0.2, 1.0, 2.0)
 """When an address is told of: at once, and again, as a card that was just plugged may lose the first words."""
+
+CONFIRM_AFTER_S = ANNOUNCE_AFTER_S[1:]
+"""
+When VIPs that keepalived took are told of again. It says so itself, at once and after a second; but where two took them at the
+same moment the last word may be the loser's, and a keepalived that reads its file anew forgets what it was still to say.
+"""
 
 _POLL_S = 0.02
 _IP_DEADLINE_S = 5.0
@@ -68,6 +74,12 @@ def _told_of(card: Interface) -> tuple[str, ...]:
     return (*card.vips, *card.addresses) if card.partners else card.vips
 
 
+async def _at(times_s: Sequence[float]) -> AsyncIterator[None]:
+    for after_s, before_s in zip(times_s, (0.0, *times_s), strict=False):
+        await asyncio.sleep(after_s - before_s)
+        yield
+
+
 class Interfaces:
     def __init__(self, traffic_namespace: Path) -> None:
         self._path = traffic_namespace
@@ -75,6 +87,7 @@ class Interfaces:
         self._traffic = Traffic(traffic_namespace)
         self._telling: dict[tuple[str, str], asyncio.Task[None]] = {}
         """By card and VIP; those that have told all stay, so that nothing is told twice."""
+        self._confirming: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
         """The traffic namespace's own settings; harmless to repeat."""
@@ -123,12 +136,20 @@ class Interfaces:
         self.hush()
         self._announce(wanted)
 
+    def confirm(self, held: Sequence[Interface]) -> None:
+        """Tell again, for a while, of the VIPs that keepalived has on these cards; none where it has let go of them."""
+        if self._confirming:
+            self._confirming.cancel()
+        floats = any(card.floating for card in held)
+        self._confirming = asyncio.create_task(self._confirm(held)) if floats else None
+
     def hush(self) -> None:
         """Tell of nothing any more."""
         self._announce(())
+        self.confirm(())
 
     async def stop(self) -> None:
-        telling = list(self._telling.values())
+        telling = [*self._telling.values(), *([self._confirming] if self._confirming else [])]
         self.hush()
         await asyncio.gather(*telling, return_exceptions=True)
 
@@ -173,12 +194,20 @@ class Interfaces:
             self._telling[key] = asyncio.create_task(self._tell(held[key], key[1].partition("/")[0]))
 
     async def _tell(self, card: Interface, address: str) -> None:
-        for after_s, before_s in zip(ANNOUNCE_AFTER_S, (0.0, *ANNOUNCE_AFTER_S), strict=False):
-            await asyncio.sleep(after_s - before_s)
-            try:
-                neighbours.tell(self._traffic, card, address)
-            except (OSError, Trouble) as exc:
-                log.warning("address not announced", extra=fields(address=address, reason=str(exc)))
+        async for _ in _at(ANNOUNCE_AFTER_S):
+            self._tell_once(card, address)
+
+    async def _confirm(self, held: Sequence[Interface]) -> None:
+        async for _ in _at(CONFIRM_AFTER_S):
+            for card in held:
+                for vip in card.floating:
+                    self._tell_once(card, vip.partition("/")[0])
+
+    def _tell_once(self, card: Interface, address: str) -> None:
+        try:
+            neighbours.tell(self._traffic, card, address)
+        except (OSError, Trouble) as exc:
+            log.warning("address not announced", extra=fields(address=address, reason=str(exc)))
 
     async def _links(self, *, there: bool) -> list[Link]:
         return cards.parse_links(await self._ip(["-json"], cards.SHOWN, there=there))

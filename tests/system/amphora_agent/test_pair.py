@@ -274,6 +274,18 @@ def claiming(wire: socket.socket, address: str) -> set[str]:
     return said
 
 
+def test_a_new_master_says_again_at_once_that_it_has_the_vip(pair: Pair) -> None:
+    """Where two took it at the same moment, the loser's may have been the last word, and is believed for seconds."""
+    yielding = pair.serve()
+    heir = pair.partner(yielding)
+    with listening(pair) as wire:
+        assert pair.configure(yielding, yields=True).status == 200
+        eventually(lambda: heir.plays == "MASTER")
+        assert heir.port.mac in claiming(wire, VIP)  # keepalived's own words; its next ones come after a second
+        eventually(lambda: heir.port.mac in claiming(wire, VIP), deadline_s=0.6)
+    assert pair.configure(yielding).status == 200
+
+
 def neighbours(amphora: Amphora) -> str:
     command = ["ip", "-n", amphora.sandbox.traffic, "neigh", "show"]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -6,11 +6,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from actium_embedded.probing import Seen, probing
+from actium_embedded.probing import EVERY_S, Seen, probing
 from actium_shared.embedded import amphora_namespace, traffic_namespace
 from system.first_light.worlds import Tenant, TestWorld, await_value, commands_in, events, processes_in
 
@@ -41,14 +41,21 @@ class Site:
 
     def serving(self, flavor_id: str | None = None, **fields: Any) -> dict[str, Any]:
         """Make a load balancer with one member, and give it once it answers."""
+        return self.answering(self.ordered(flavor_id, **fields))
+
+    def ordered(self, flavor_id: str | None = None, **fields: Any) -> str:
+        """Ask for a load balancer with one member, and give its id."""
         chosen = {"flavor_id": flavor_id} if flavor_id else {}
         balancer = {"vip_subnet_id": self.subnets["public"], **chosen, **fields}
         member = {"address": self.backends["one"], "protocol_port": 80, "subnet_id": self.subnets["tenant-a"]}
         pool = {"name": "p", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": [member]}
         listener = {"protocol": "HTTP", "protocol_port": 80, "default_pool": pool}
         body = {"name": "drill", "listeners": [listener], **balancer}
-        made = self.tenant.request("POST", "/loadbalancers", loadbalancer=body)["loadbalancer"]
-        lb: dict[str, Any] = self.tenant.wait(made["id"], within_s=60)
+        return str(self.tenant.request("POST", "/loadbalancers", loadbalancer=body)["loadbalancer"]["id"])
+
+    def answering(self, lb_id: str) -> dict[str, Any]:
+        """Wait until all of a load balancer is ACTIVE and it answers."""
+        lb = self.tenant.wait(lb_id, within_s=60)
         with probing(lb["vip_address"]) as seen:
             steady(seen)
         return lb
@@ -115,8 +122,17 @@ class Site:
         return found
 
 
+def routes(site: Site) -> dict[str, str]:
+    """Give what the router leads to whom."""
+    words = ["ip", "-n", site.world.facts.router_namespace, "route", "show", "proto", "172"]
+    shown = subprocess.run(words, capture_output=True, text=True, check=True)
+    lines = [line.split() for line in shown.stdout.splitlines()]
+    return {line[0]: line[2] for line in lines}
+
+
 def holders(site: Site, lb: dict[str, Any]) -> list[str]:
-    """Give the amphorae that have the VIP on an interface."""
+    """Give the amphorae that have the VIP on an interface, or the address that it is routed to."""
+    address = routes(site).get(lb["vip_address"], lb["vip_address"])
     found = []
     for amphora_id in site.world.amphorae():
         listed = subprocess.run(
@@ -125,7 +141,7 @@ def holders(site: Site, lb: dict[str, Any]) -> list[str]:
             text=True,
             check=False,
         )
-        if f" {lb['vip_address']}/" in listed.stdout:
+        if f" {address}/" in listed.stdout:
             found.append(amphora_id)
     return found
 
@@ -193,13 +209,30 @@ def steady(seen: Seen, *, within_s: float = SERVED_AGAIN_S) -> None:
 
 def outage_ms(lb: dict[str, Any], befall: Callable[[], object], after: Callable[[], object] | None = None) -> float:
     """Give the longest time without an answer from the moment it befalls until all is steady, and `after` holds."""
-    with probing(lb["vip_address"]) as seen:
-        steady(seen)
+    return outages_ms([lb], befall, after, every_s=EVERY_S)[0]
+
+
+def outages_ms(
+    balancers: Sequence[dict[str, Any]],
+    befall: Callable[[], object],
+    after: Callable[[], object] | None = None,
+    *,
+    every_s: float,
+) -> list[float]:
+    """Give the same for each of several that it befalls together."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(probing(lb["vip_address"], every_s=every_s)) for lb in balancers]
+        all_steady(probes)
         began = time.monotonic()
         befall()
         time.sleep(0.1)  # whatever befell it may take a moment to be noticed by anybody
-        steady(seen)
+        all_steady(probes)
         if after is not None:
             after()
-            steady(seen)
-    return seen.gap_ms(since=began - 0.05)
+            all_steady(probes)
+    return [probe.gap_ms(since=began - 0.05) for probe in probes]
+
+
+def all_steady(probes: Sequence[Seen]) -> None:
+    for probe in probes:
+        steady(probe)

@@ -54,7 +54,7 @@ def test_both_begin_as_backups_and_the_masters_priority_is_one_higher() -> None:
     assert ("priority 254" in master, "priority 253" in backup) == (True, True)
 
 
-@pytest.mark.parametrize(("rank", "priority"), [(0, 254), (1, 253), (2, 252), (1000, 1)])
+@pytest.mark.parametrize(("rank", "priority"), [(0, 254), (1, 253), (2, 233), (3, 213), (1000, 1)])
 def test_who_has_been_of_the_pair_for_less_has_the_lower_priority_whatever_its_role(rank: int, priority: int) -> None:
     assert f"priority {priority}" in keepalived(paired(role="MASTER", rank=rank))
 
