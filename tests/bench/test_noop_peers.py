@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
+import pytest
 
-from bench.figures import Figures, repeats, timed
+from bench.figures import LONG, Figures, repeats, timed
 from bench.test_noop import BASE, SUBNET, tree
 from differential import upstream
 from differential.playing import ADMINISTRATOR
@@ -89,6 +90,9 @@ def measure(served: Served, figures: Figures, name: str) -> None:
         figures.tell(f"noop: one at a time: {what} answered{name}", took, "ms")
 
 
+only_at_length = pytest.mark.skipif(not LONG, reason="takes a minute, and is compared with what is measured at length")
+
+
 @contextmanager
 def noop(folder: Path, *words: str, environment: Mapping[str, str] | None = None) -> Iterator[TestWorld]:
     world = TestWorld(folder / "world", a_name("p"), environment=dict(environment or {}))
@@ -104,6 +108,7 @@ def test_ours(tmp_path: Path, figures: Figures) -> None:
         measure(Served(url=world.facts.api_url, headers={}, subnet=_subnet(world, {})), figures, "")
 
 
+@only_at_length
 def test_ours_behind_keystone(tmp_path: Path, figures: Figures) -> None:
     (folder := tmp_path / "keystone").mkdir()
     with server.running(folder) as keystone:
@@ -123,6 +128,7 @@ def test_ours_behind_keystone(tmp_path: Path, figures: Figures) -> None:
             figures.tell("noop: one at a time: first GET by a token that nobody has shown before", took, "ms")
 
 
+@only_at_length
 def test_upstream(tmp_path: Path, figures: Figures) -> None:
     with upstream.serving(tmp_path) as url:
         served = _Upstream(url=url, headers={**ADMINISTRATOR, "X-Plain": "yes"}, subnet=str(uuid4()))

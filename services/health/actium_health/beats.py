@@ -189,6 +189,11 @@ class Beats:
             return
         self._refusals.counts["accepted"] += 1
 
+    def _note_news(self, pulse: Pulse) -> None:
+        """Have it recorded; not of who was judged, by what came while nobody listened: that may be older than the verdict."""
+        if self.caught_up.is_set() or not pulse.verdict:
+            self._note(pulse.amphora_id)
+
     async def _look_up(self, amphora_id: str) -> Amphora | None:
         known = await self._database.read(lambda connection: queries.amphora(connection, amphora_id))
         if known is None or known.deleted:
@@ -214,7 +219,7 @@ class Beats:
         else:
             self._liveness.heard(pulse, arrived_at)
         if pulse.verdict:
-            self._note(pulse.amphora_id)
+            self._note_news(pulse)
         match heartbeat.kind:
             case "beat":
                 self._beat(amphora, known, heartbeat, same_boot=same_boot)
@@ -260,7 +265,7 @@ class Beats:
     def _plays(self, pulse: Pulse, known: KnownAmphora, role: str, epoch: int) -> None:
         pulse.role, pulse.epoch = role, epoch
         if known.in_service and (pulse.role != pulse.said_role or pulse.epoch != pulse.said_epoch):
-            self._note(pulse.amphora_id)
+            self._note_news(pulse)
 
 
 def _last_role(edges: Iterable[Edge]) -> str:

@@ -29,7 +29,7 @@ ONCE = (
 )
 """However often a service dies, these happen once in the life of a load balancer."""
 
-QUICK_EVERY = 1 if os.environ.get("TESTS_LONG") else 12
+QUICK_EVERY = 1 if os.environ.get("TESTS_LONG") else 20
 """Every how manieth place is tried; the rest, shifted, belongs to the long run."""
 
 
