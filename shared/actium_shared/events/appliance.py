@@ -48,8 +48,8 @@ class AmphoraAppointed(ApplianceEvent, frozen=True, kw_only=True):
     """
     A new amphora shall join; ports are named here and made by the network service.
 
-    `attempt` counts from 1; one that has not joined by `deadline_at` is dismissed. `spare`: it runs already, handed out by
-    its pool, and only a VIP port and a configuration are new to it; `host` is then known. `replaces` shall leave once the
+    `attempt` counts from 1; one that has not joined by `deadline_at` is dismissed. `losses`: so many in a row have come to
+    this role and were lost soon after. `spare`: it runs already, handed out by its pool, and only a VIP port and a configuration are new to it; `host` is then known. `replaces` shall leave once the
     new one can serve. It shall not come to one of `avoid_hosts`.
     """
 
@@ -67,6 +67,7 @@ class AmphoraAppointed(ApplianceEvent, frozen=True, kw_only=True):
     replaces: AmphoraId | None = None
     avoid_hosts: tuple[str, ...] = ()
     image_tag: str = ""
+    losses: int = 0
 
 
 class AmphoraJoined(ApplianceEvent, frozen=True, kw_only=True):

@@ -103,23 +103,61 @@ def test_an_amphora_that_never_joined_is_not_fenced_and_its_successor_waits_for_
     assert not at.wish.pending
 
 
-def test_losses_in_a_row_are_attempts_and_then_pauses_that_grow() -> None:
+def test_each_that_served_and_was_lost_is_replaced_at_once_however_soon() -> None:
     at = at_work()
-    pauses = []
+    for _ in range(6):
+        at.wait(10)
+        at.lose(at.only().id)
+        at.settle()
+        assert at.runs[at.only().id].holds_vips
+    assert at.wish.failed == 0
+    assert "failed" not in at.types()
+
+
+def test_spares_that_served_and_were_lost_are_no_failed_attempts_either() -> None:
+    at = at_work()
+    for name in ("one", "two", "three", "four"):
+        at.spares = {spare(name): "host-2"}
+        at.lose(at.only().id)
+        at.settle()
+        assert at.only().id == spare(name)
+    assert at.wish.failed == 0
+
+
+def test_what_kills_whoever_comes_leads_to_pauses_that_grow() -> None:
+    at = at_work()
+    pauses, losses = [], []
     for _ in range(3):
-        for _ in range(4):
-            if not at.state.serving():
-                break
+        told = len(at.told)
+        while at.state.serving():
             at.lose(at.only().id)
             at.settle()
-        failed = [event for event in at.told if isinstance(event, events.ApplianceFailed)][-1]
+        failed = [event for event in at.told[told:] if isinstance(event, events.ApplianceFailed)][-1]
+        assert failed.reason.startswith("7 amphorae in a row were lost soon after they came: ")
+        losses.append(sum(isinstance(event, events.AmphoraDismissed) for event in at.told[told:]))
         pauses.append((failed.retry_at - at.now).total_seconds())
-        assert not at.state.serving()
         assert at.wish.failed
         at.wait(pauses[-1] + 1)
         at.settle()
         assert (at.wish.failed, at.wish.pending) == (0, False)
+    assert losses == [7, 7, 7]
     assert pauses == [30, 60, 120]
+
+
+def test_losses_before_do_not_shorten_the_attempts_to_have_somebody_come() -> None:
+    at = at_work()
+    for _ in range(4):
+        at.lose(at.only().id)
+        at.settle()
+    at.lose(at.only().id)
+    attempts = []
+    while at.state.serving():
+        newest = [event for event in at.told if isinstance(event, events.AmphoraAppointed)][-1]
+        attempts.append((newest.attempt, newest.losses))
+        at.wait(61)
+    assert attempts == [(1, 5), (2, 5), (3, 5)]
+    failed = [event for event in at.told if isinstance(event, events.ApplianceFailed)][-1]
+    assert failed.reason == "the amphora did not boot within 60 s"
 
 
 def test_one_that_served_for_long_is_no_proof_against_its_successor() -> None:

@@ -81,10 +81,9 @@ def _of_members(event: Event) -> str:
 def _appointment(event: appliance.AmphoraAppointed) -> str:
     come = f"spare on {event.host} " if event.spare else ""
     instead = f" in place of {short(event.replaces)}" if event.replaces else ""
-    where = elsewhere(event.avoid_hosts)
-    return (
-        f"{come}amphora {short(event.amphora_id)} shall join as {event.role}{instead}{where}, attempt {event.attempt}"
-    )
+    counted = f"attempt {event.attempt}" + (f" after {event.losses} losses in a row" if event.losses else "")
+    who = f"{come}amphora {short(event.amphora_id)}"
+    return f"{who} shall join as {event.role}{instead}{elsewhere(event.avoid_hosts)}, {counted}"
 
 
 def _of_bundles(event: Event) -> str:

@@ -26,7 +26,7 @@ class Limits:
     """
     How long things may take, and what is used where a flavor is silent.
 
-    `steady_s`: one that has served for that long is no proof against its successor when it fails. `yield_s`: for a master
+    `steady_s`: one that has served for that long does not count when it is lost. `yield_s`: for a master
     to let its partner take over. `split_s`: so long two may both say that they are master. `drain_s`: so long requests to
     members that are gone may take.
     """

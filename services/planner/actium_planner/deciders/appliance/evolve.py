@@ -210,6 +210,10 @@ def _evolve_amphorae(state: ApplianceState, event: ApplianceEvent) -> ApplianceS
             leaving = replace(state.amphorae[amphora_id], leaving=True)
             # Asked for anew it is tried anew, pause or not.
             return replace(state, amphorae=state.amphorae.set(amphora_id, leaving), waiting=waiting, retry_at=None)
+        case events.BundleInForce(amphora_id=amphora_id):
+            amphora = state.amphorae[amphora_id]
+            held = state.amphorae.set(amphora_id, _evolve_amphora(state, amphora, event))
+            return replace(state, amphorae=held, tries=_with_one_come(state.tries, amphora))
         case events.MasterChanged(amphora_id=amphora_id, role=role, deadline_at=deadline_at):
             speaker = replace(state.amphorae[amphora_id], word=role)
             state = replace(state, amphorae=state.amphorae.set(amphora_id, speaker))
@@ -217,6 +221,12 @@ def _evolve_amphorae(state: ApplianceState, event: ApplianceEvent) -> ApplianceS
         case _:
             amphora = state.amphorae[getattr(event, "amphora_id")]  # noqa: B009  all that are left have one
             return replace(state, amphorae=state.amphorae.set(amphora.id, _evolve_amphora(state, amphora, event)))
+
+
+def _with_one_come(tries: Map[str, Try], amphora: AmphoraState) -> Map[str, Try]:
+    last = tries.get(amphora.role)
+    mine = last is not None and last.amphora_id == amphora.id
+    return tries.set(amphora.role, replace(last, come=True)) if last is not None and mine else tries
 
 
 def _evolve_amphora(state: ApplianceState, amphora: AmphoraState, event: ApplianceEvent) -> AmphoraState:
@@ -268,6 +278,6 @@ def _with_newcomer(state: ApplianceState, event: events.AmphoraAppointed) -> App
     appointed = state.appointed + (not event.spare)
     if event.attempt == 0:  # it came too late, and goes at once
         return replace(state, amphorae=held)
-    last = Try(amphora_id=amphora.id, attempt=event.attempt, deadline_at=event.deadline_at)
+    last = Try(amphora_id=amphora.id, attempt=event.attempt, deadline_at=event.deadline_at, losses=event.losses)
     tries = state.tries.set(event.role, last)
     return replace(state, amphorae=held, appointed=appointed, tries=tries, cold=False, retry_at=None)

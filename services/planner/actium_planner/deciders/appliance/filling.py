@@ -16,6 +16,13 @@ from actium_shared.events.appliance import ApplianceEvent
 from actium_shared.ids import AmphoraId, PortId, derived_id
 from actium_shared.wishes import LoadBalancer
 
+LOSSES_MOST = 6
+"""
+So many who served are replaced at once, each lost soon after it came; then there is a pause.
+
+Whatever kills them would else use up the spares, and the replacements per minute that health allows all others, too.
+"""
+
 NOT_CLEARED = "out of resources: amphorae that did not come have not been cleared away yet"
 
 
@@ -25,6 +32,14 @@ class Vacancy:
 
     role: str
     replaces: AmphoraId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Which `attempt` an appointment is to have somebody come, and how many came before and were lost soon."""
+
+    attempt: int = 1
+    losses: int = 0
 
 
 def vacancies(state: ApplianceState) -> list[Vacancy]:
@@ -64,8 +79,8 @@ def fill(state: ApplianceState, context: Context, reason: str, *, afresh: bool =
     happened: list[ApplianceEvent] = []
     for vacancy in [] if is_paused(state, context) else vacancies(state):
         grown = fold(state, happened)
-        attempt = 1 if afresh else next_attempt(grown, vacancy.role, context)
-        more = _engage(grown, vacancy, context, reason, attempt)
+        counts = Counts() if afresh else next_counts(grown, vacancy.role, context)
+        more = _engage(grown, vacancy, context, reason, counts)
         happened += more
         if not isinstance(more[-1], events.AmphoraAppointed):
             break
@@ -78,24 +93,28 @@ def is_paused(state: ApplianceState, context: Context) -> bool:
     return state.retry_at is not None and state.retry_at > context.now and not urgent
 
 
-def next_attempt(state: ApplianceState, role: str, context: Context) -> int:
-    """Number the next appointment: those before it count unless the last still serves, or did for long."""
+def next_counts(state: ApplianceState, role: str, context: Context) -> Counts:
+    """Count those before the next appointment: none of them if the last still serves, or did for long."""
     last = state.tries.get(role)
     if last is None:
-        return 1
+        return Counts()
     amphora = state.amphorae.get(last.amphora_id)
     steady = context.now >= last.deadline_at + timedelta(seconds=context.limits.steady_s)
-    return 1 if steady or (amphora is not None and amphora.serves) else last.attempt + 1
+    if steady or (amphora is not None and amphora.serves):
+        return Counts()
+    return Counts(losses=last.losses + 1) if last.come else Counts(last.attempt + 1, last.losses)
 
 
 def _engage(
-    state: ApplianceState, vacancy: Vacancy, context: Context, reason: str, attempt: int
+    state: ApplianceState, vacancy: Vacancy, context: Context, reason: str, counts: Counts
 ) -> Sequence[ApplianceEvent]:
-    if attempt > BOOT_ATTEMPTS:
+    if counts.attempt > BOOT_ATTEMPTS:
         return give_up(state, context, reason)
+    if counts.losses > LOSSES_MOST:
+        return give_up(state, context, f"{counts.losses} amphorae in a row were lost soon after they came: {reason}")
     if not _has_room(state):
         return give_up(state, context, NOT_CLEARED)
-    return (() if state.cold else _seek(state, vacancy, context)) or appoint(state, vacancy, context, attempt)
+    return (() if state.cold else _seek(state, vacancy, context)) or appoint(state, vacancy, context, counts)
 
 
 def _has_room(state: ApplianceState) -> bool:
@@ -131,7 +150,7 @@ def _seek(state: ApplianceState, vacancy: Vacancy, context: Context) -> Sequence
     ]
 
 
-def appoint(state: ApplianceState, vacancy: Vacancy, context: Context, attempt: int) -> Sequence[ApplianceEvent]:
+def appoint(state: ApplianceState, vacancy: Vacancy, context: Context, counts: Counts) -> Sequence[ApplianceEvent]:
     """Have a new amphora boot and join."""
     assert state.id is not None
     amphora_id = AmphoraId(derived_id("amphora", state.id, str(state.appointed + 1)))
@@ -140,7 +159,8 @@ def appoint(state: ApplianceState, vacancy: Vacancy, context: Context, attempt: 
             appliance_id=state.id,
             amphora_id=amphora_id,
             role=vacancy.role,
-            attempt=attempt,
+            attempt=counts.attempt,
+            losses=counts.losses,
             management_port_id=PortId(derived_id("management-port", amphora_id)),
             vip_port_id=vip_port(amphora_id),
             vip_subnet_id=resident(state, context).vip.subnet_id,

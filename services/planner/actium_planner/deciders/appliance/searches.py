@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from actium_planner.deciders.appliance import rounds
 from actium_planner.deciders.appliance.context import Context
-from actium_planner.deciders.appliance.filling import next_attempt, resident, vip_port
+from actium_planner.deciders.appliance.filling import Counts, next_counts, resident, vip_port
 from actium_planner.deciders.appliance.state import ApplianceState
 from actium_shared.events import appliance as events
 from actium_shared.events.appliance import ApplianceEvent
@@ -20,11 +20,13 @@ def handed_out(trigger: SpareHandedOut, state: ApplianceState, context: Context)
     ended = events.SpareSearchEnded(appliance_id=state.id, search=trigger.search, answered=True)
     search = state.search
     wanted = search is not None and search.number == trigger.search and bool(rounds.living(state, context))
+    counts = next_counts(state, search.role, context) if wanted and search is not None else Counts(attempt=0)
     appointed = events.AmphoraAppointed(
         appliance_id=state.id,
         amphora_id=trigger.amphora_id,
         role=search.role if wanted and search is not None else state.roles[0],
-        attempt=next_attempt(state, search.role, context) if wanted and search is not None else 0,
+        attempt=counts.attempt,
+        losses=counts.losses,
         management_port_id=trigger.management_port_id,
         vip_port_id=vip_port(trigger.amphora_id),
         vip_subnet_id=resident(state, context).vip.subnet_id,

@@ -157,11 +157,13 @@ class Search:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Try:
-    """The last appointment to a role."""
+    """The last appointment to a role, after `losses` who came and were lost soon; whether this one has `come` to run a bundle."""
 
     amphora_id: AmphoraId
     attempt: int
     deadline_at: datetime
+    losses: int = 0
+    come: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
