@@ -313,7 +313,11 @@ async def _named(name: str, work: Awaitable[None]) -> None:
 
 
 async def _handle_commit(delivery: Delivery, handler: FeedHandler) -> None:
-    commit = recorded(delivery)
+    await handle_within_request(recorded(delivery), handler)
+
+
+async def handle_within_request(commit: Recorded, handler: FeedHandler) -> None:
+    """Have a commit handled in a span and with the correlation id of the request that it belongs to."""
     token = correlation_id.set(commit.envelope.correlation_id)
     try:
         with span(f"commit {commit.aggregate}", traceparent=commit.envelope.traceparent):

@@ -40,7 +40,7 @@ SAID: dict[Befall, str] = {
 
 
 DRILLS_EACH = 4
-"""So often each befalls the same load balancers in the long run: after five losses its planner has an appliance wait."""
+"""So often each befalls the same load balancers in the long run: after six losses in a row an appliance waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

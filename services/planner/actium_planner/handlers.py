@@ -6,6 +6,7 @@ from datetime import datetime
 
 from actium_planner.amphora_facts import AmphoraFacts
 from actium_planner.asks import Asks, Site
+from actium_planner.concerns import APPLIANCE, LOAD_BALANCER, Concerns, load_balancers_told, vips_released
 from actium_planner.courtesy import Courtesy
 from actium_planner.decide_and_append import Shell
 from actium_planner.deciders import appliance, load_balancer
@@ -18,6 +19,7 @@ from actium_planner.plans import appliance as appliance_plans
 from actium_planner.plans import load_balancer as load_balancer_plans
 from actium_planner.pools import SPARES, Pools, because
 from actium_planner.rollouts import ROLLOUT, Rollouts, named
+from actium_planner.side_by_side import Line, side_by_side
 from actium_planner.states import STREAM, States
 from actium_shared.bus import Question
 from actium_shared.errors import RetryableError
@@ -29,16 +31,10 @@ from actium_shared.events.amphora import (
     AmphoraConfigurationRefused,
     AmphoraConfigured,
     AmphoraDeleted,
-    AmphoraEvent,
     AmphoraFenced,
 )
 from actium_shared.events.appliance import (
     ApplianceEvent,
-    BundleApplied,
-    BundleCut,
-    BundleFailed,
-    ExchangeFailed,
-    LoadBalancerReleased,
     SpareSought,
 )
 from actium_shared.events.health import AmphoraLost, AmphoraRoleChanged
@@ -57,12 +53,11 @@ from actium_shared.events.secret import SecretStored
 from actium_shared.events.spares import HandedOutSpareLost, SpareDenied, SpareHandedOut
 from actium_shared.ids import ApplianceId, LoadBalancerId, RolloutId, SparesId
 from actium_shared.message import Accepted, ClockCause, Event, Rejected, Reply
+from actium_shared.service import handle_within_request
 from actium_shared.telemetry import correlation_id, span
 
 log = logging.getLogger(__name__)
 
-LOAD_BALANCER = "loadbalancer"
-APPLIANCE = "appliance"
 CATALOGUE = "catalogue"
 
 READS = (
@@ -109,6 +104,7 @@ class Planner:
         self._limits, self._caught_up, self._facts = limits, caught_up, facts
         self._placing = Placing(states, facts)
         self._pools = Pools(states, shell, planning, limits)
+        self._concerns = Concerns(states, self._placing, self._pools)
         self._machines = machines
         self._rollouts = Rollouts(states, shell, planning, limits=limits, facts=machines)
         self._asks = Asks(
@@ -137,9 +133,34 @@ class Planner:
 
     # -- feeds
 
-    async def own(self, recorded: Recorded) -> None:
-        """Have the other aggregates follow a commit of one, then plan anew for what changed."""
-        self._states.absorb(recorded)
+    async def own(self, commits: Sequence[Recorded]) -> None:
+        """Have the other aggregates follow commits of some, then plan anew for what changed."""
+        for recorded in commits:
+            self._states.absorb(recorded)
+        await side_by_side(commits, self._concerns.of_own, self._own_line)
+
+    async def foreign(self, commits: Sequence[Recorded]) -> None:
+        """Have appliances, pools of spares and load balancers follow what compute, the network and health tell."""
+        for recorded in commits:
+            self._facts.absorb(recorded)
+            self._machines.absorb(recorded)
+            if any(map(self._serves, self._concerns.told(recorded.commit.events))):
+                self._courtesy.hurry()
+        await side_by_side(commits, self._concerns.of_foreign, self._foreign_line)
+
+    async def _own_line(self, line: Line) -> None:
+        """Have each followed; what several are about is planned for once, behind the last of them."""
+        newest = {recorded.aggregate_id: recorded for recorded in line}
+        for recorded in line:
+            await handle_within_request(recorded, self._followed)
+            if newest[recorded.aggregate_id] is recorded:
+                await handle_within_request(recorded, self._planned)
+
+    async def _foreign_line(self, line: Line) -> None:
+        for recorded in line:
+            await handle_within_request(recorded, self._foreign)
+
+    async def _followed(self, recorded: Recorded) -> None:
         await self._courtesy.give_way(recorded)
         if recorded.aggregate == LOAD_BALANCER:
             await self._load_balancer_changed(LoadBalancerId(recorded.aggregate_id), recorded)
@@ -152,21 +173,22 @@ class Planner:
         elif recorded.aggregate == ROLLOUT:
             await self._rollout_changed(RolloutId(recorded.aggregate_id), recorded)
 
-    async def foreign(self, recorded: Recorded) -> None:
-        """Have appliances, pools of spares and load balancers follow what compute, the network and health tell."""
-        self._facts.absorb(recorded)
-        self._machines.absorb(recorded)
-        concerned = self._concerned(recorded.commit.events)
-        if any(map(self._serves, concerned)):
-            self._courtesy.hurry()
-        for appliance_id in sorted(concerned):
+    async def _planned(self, recorded: Recorded) -> None:
+        if recorded.aggregate == LOAD_BALANCER:
+            await self._plan_load_balancer(LoadBalancerId(recorded.aggregate_id))
+        elif recorded.aggregate == APPLIANCE:
+            await self._plan_appliance(ApplianceId(recorded.aggregate_id))
+        elif recorded.aggregate == SPARES:
+            await self._pools.plan(SparesId(recorded.aggregate_id))
+
+    async def _foreign(self, recorded: Recorded) -> None:
+        for appliance_id in sorted(self._concerns.told(recorded.commit.events)):
             if self._pools.is_pool(appliance_id):
                 await self._pools.follow(SparesId(appliance_id), recorded)
             else:
                 await self._follow_appliance(appliance_id, recorded)
-        for event in recorded.commit.events:
-            if isinstance(event, VipReleased):
-                await self._follow_load_balancer(event.load_balancer_id, recorded)
+        for lb_id in vips_released(recorded.commit.events):
+            await self._follow_load_balancer(lb_id, recorded)
 
     async def _load_balancer_changed(self, lb_id: LoadBalancerId, recorded: Recorded) -> None:
         held = self._states.load_balancers.get(lb_id)
@@ -175,10 +197,18 @@ class Planner:
         if any(isinstance(event, LoadBalancerCreated) for event in recorded.commit.events):
             await self._pools.needed_by(held.state, recorded)
             self._facts.created(lb_id)
-        await self._planning.carry_out((LOAD_BALANCER, lb_id), load_balancer_plans.plan(held.state))
 
     async def _have_carried(self, lb_id: LoadBalancerId, state: LoadBalancerState, recorded: Recorded) -> None:
-        """Have its appliance follow its wish; while it has none, ask one after the other for a place."""
+        """
+        Have its appliance follow its wish; while it has none, ask one after the other for a place.
+
+        Behind its newest commit, which alone tells where it may be: whom others concerned was settled before.
+        """
+        if (
+            self._states.fleet.carrier(lb_id) is None
+            and self._states.load_balancers.get(lb_id).sequence > recorded.position.sequence
+        ):
+            return
         for appliance_id in self._placing.candidates(lb_id, state):
             await self._follow_appliance(appliance_id, recorded, admits=lb_id)
             if state.deleting or self._states.fleet.carrier(lb_id) is not None:
@@ -199,12 +229,11 @@ class Planner:
         return [RoundFailed(load_balancer_id=lb_id, generation=state.generation, reason=reason)]
 
     async def _appliance_changed(self, appliance_id: ApplianceId, recorded: Recorded) -> None:
-        for lb_id in sorted(_named(recorded.commit.events)):
+        for lb_id in sorted(load_balancers_told(recorded.commit.events)):
             await self._follow_load_balancer(lb_id, recorded)
         for event in recorded.commit.events:
             if isinstance(event, SpareSought):
                 await self._pools.follow(event.spares_id, recorded)
-        await self._plan_appliance(appliance_id)
         await self._rollouts.fleet_changed(appliance_id, recorded)
 
     async def _pool_changed(self, spares_id: SparesId, recorded: Recorded) -> None:
@@ -212,7 +241,6 @@ class Planner:
         answers = [event for event in recorded.commit.events if isinstance(event, told)]
         for appliance_id in sorted({event.appliance_id for event in answers}):
             await self._follow_appliance(appliance_id, recorded)
-        await self._pools.plan(spares_id)
         await self._rollouts.fleet_changed(ApplianceId(spares_id), recorded)
 
     async def _rollout_changed(self, rollout_id: RolloutId, recorded: Recorded) -> None:
@@ -308,12 +336,16 @@ class Planner:
             await self._shell.decide(
                 self._states.load_balancers, lb_id, load_balancer.lapse, cause=ClockCause(deadline=over)
             )
-        await self._planning.carry_out((LOAD_BALANCER, lb_id), load_balancer_plans.plan(held.state))
+        await self._plan_load_balancer(lb_id)
 
     async def _plan_appliance(self, appliance_id: ApplianceId) -> None:
         state = self._states.appliances.get(appliance_id).state
         plan = appliance_plans.plan(state, self._wishes(state), self._limits)
         await self._planning.carry_out((APPLIANCE, appliance_id), plan)
+
+    async def _plan_load_balancer(self, lb_id: LoadBalancerId) -> None:
+        plan = load_balancer_plans.plan(self._states.load_balancers.state(lb_id))
+        await self._planning.carry_out((LOAD_BALANCER, lb_id), plan)
 
     async def plan_everything(self) -> None:
         """
@@ -327,9 +359,8 @@ class Planner:
         await self._pools.plan_all(self._plan_one)
         for appliance_id, _ in self._states.appliances:
             await self._plan_one(appliance_id, self._plan_appliance(ApplianceId(appliance_id)))
-        for lb_id, held in self._states.load_balancers:
-            carried = self._planning.carry_out((LOAD_BALANCER, lb_id), load_balancer_plans.plan(held.state))
-            await self._plan_one(lb_id, carried)
+        for lb_id, _ in self._states.load_balancers:
+            await self._plan_one(lb_id, self._plan_load_balancer(LoadBalancerId(lb_id)))
         await self._rollouts.plan_all(self._plan_one)
 
     async def _plan_one(self, aggregate_id: str, planned: Awaitable[None]) -> None:
@@ -366,28 +397,3 @@ class Planner:
             return self._placing.reads()
         looked_at = state.load_balancers
         return {STREAM: max((self._states.load_balancers.get(lb_id).sequence for lb_id in looked_at), default=0)}
-
-    def _concerned(self, events: Sequence[Event]) -> set[ApplianceId]:
-        """Give the appliances, or pools, that foreign events tell something: whoever has the amphora now."""
-        routed = {event.appliance_id for event in events if isinstance(event, RoutesSettled | RoutesFailed)}
-        wanting = self._states.fleet.refusing if any(isinstance(event, SecretStored) for event in events) else set()
-        return (
-            routed
-            | wanting
-            | {
-                self._states.fleet.appliance_of(event.amphora_id) or event.appliance_id
-                for event in events
-                if isinstance(event, AmphoraEvent | AmphoraLost | AmphoraRoleChanged | PortFailed | PortsSettled)
-            }
-        )
-
-
-def _named(events: Sequence[Event]) -> set[LoadBalancerId]:
-    """Give the load balancers that an appliance's events tell something."""
-    named: set[LoadBalancerId] = set()
-    for event in events:
-        if isinstance(event, BundleCut | BundleApplied | BundleFailed | ExchangeFailed):
-            named |= set(event.holds)
-        elif isinstance(event, LoadBalancerReleased):
-            named.add(event.load_balancer_id)
-    return named

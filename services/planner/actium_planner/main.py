@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 from actium_planner.amphora_facts import AmphoraFacts
 from actium_planner.asks import Site
@@ -19,11 +20,14 @@ from actium_shared.clock import Clock, SystemClock
 from actium_shared.errors import BrokenStoreError, RetryableError, VersionConflictError
 from actium_shared.event_store import JetStreamEventStore, Recorded
 from actium_shared.ids import RandomIds
-from actium_shared.service import FeedHandler, Service, connect
+from actium_shared.service import BatchHandler, Service, connect
 
 log = logging.getLogger(__name__)
 
 REPLAN_PAUSE_S = 0.2
+
+TOGETHER_MOST = 32
+"""So many commits that wait are handled together; a deadline waits for all of them."""
 
 
 async def main(settings: PlannerSettings) -> None:
@@ -73,7 +77,7 @@ async def main(settings: PlannerSettings) -> None:
         service.fact(lambda: {"faults": planning.faults} if planning.faults else {})
         for owner, stream in feeds.items():
             handler = planner.own if owner == "planner" else planner.foreign
-            service.feed(stream, _keeping(positions, handler), after=positions.of(stream))
+            service.feed_batches(stream, _keeping(positions, handler), after=positions.of(stream), most=TOGETHER_MOST)
         lost = asyncio.Event()
         lost.set()
         bus.on_reconnect(lost.set)
@@ -84,17 +88,19 @@ async def main(settings: PlannerSettings) -> None:
         await service.run()
 
 
-def _keeping(positions: FeedPositions, handler: FeedHandler) -> FeedHandler:
-    async def handle(recorded: Recorded) -> None:
+def _keeping(positions: FeedPositions, handler: BatchHandler) -> BatchHandler:
+    async def handle(commits: Sequence[Recorded]) -> None:
+        last = commits[-1].position
         try:
-            await handler(recorded)
+            await handler(commits)
         except (RetryableError, VersionConflictError, BrokenStoreError):
             raise
         except Exception:
-            # It is parked, and what is behind it goes on: deadlines must not wait for it either.
-            positions.reached(recorded.position.stream, recorded.position.sequence)
+            if len(commits) == 1:
+                # It is parked, and what is behind it goes on: deadlines must not wait for it either.
+                positions.reached(last.stream, last.sequence)
             raise
-        positions.reached(recorded.position.stream, recorded.position.sequence)
+        positions.reached(last.stream, last.sequence)
 
     return handle
 

@@ -106,6 +106,14 @@ class Placing:
             return self._elsewhere(lb_id, state)
         return [state.meant_for] if state.deleting else [state.meant_for, *self._elsewhere(lb_id, state)]
 
+    def only_places(self, lb_id: LoadBalancerId, state: LoadBalancerState) -> frozenset[ApplianceId] | None:
+        """Give the appliances that alone may follow its wish, nothing while it is to be seen where there is room."""
+        carrier, balancer = state.appliance_id or self._states.fleet.carrier(lb_id), state.load_balancer
+        if carrier is not None:
+            return frozenset({carrier, place(lb_id)})
+        is_open = balancer is None or state.meant_for is not None or is_particular(balancer)
+        return None if is_open else frozenset({place(lb_id)})
+
     def _elsewhere(self, lb_id: LoadBalancerId, state: LoadBalancerState) -> Sequence[ApplianceId]:
         """Give where it may be if not where it was meant to be: with those that it must be with, or wherever there is room."""
         balancer = state.load_balancer
@@ -125,6 +133,8 @@ class Placing:
         if balancer is None or appliance.id is None or wish.deleting:
             return None
         here = [self._seat(lb_id) for lb_id in appliance.load_balancers if lb_id != balancer.id]
+        if not here:
+            return None  # most are by themselves, and looking at all others of a project takes long
         shunned = shunned_hosts([balancer], self._others(balancer))
         return why_not(balancer, self._ranges(wish), here, shunned=shunned)
 

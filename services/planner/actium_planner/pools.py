@@ -70,6 +70,14 @@ class Pools:
         if balancer is not None and wish.is_ours:
             await self._resize((balancer.flavor_id, balancer.availability_zone), because(recorded))
 
+    def lack_one_for(self, wish: LoadBalancerState) -> bool:
+        """Say whether the pool that a load balancer falls back on is still to be made, or to be of another size."""
+        balancer = wish.load_balancer
+        if balancer is None or not wish.is_ours:
+            return False
+        key = (balancer.flavor_id, balancer.availability_zone)
+        return not spares.is_as_wanted(self._states.spares.state(spares.pool_id(*key)), self._sizing(key))
+
     async def catalogue_changed(self, recorded: Recorded) -> None:
         """Have the pools follow what is on offer."""
         for _, held in self._states.spares:

@@ -132,7 +132,7 @@ async def test_the_loss_of_an_amphora_that_serves_waits_for_no_burst() -> None:
     await world.lost(lost)
     began = world.clock.monotonic()
     [loss] = [item async for item in world.store.read("EVENTS_HEALTH", after=0)]
-    await world.planner.foreign(loss)  # its feed is another one, and never waits
+    await world.planner.foreign([loss])  # its feed is another one, and never waits
     await world.settle()
     assert world.clock.monotonic() == began
     assert lost not in world.machines

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 
 from actium_planner.amphora_facts import AmphoraFacts
 from actium_planner.asks import Site
@@ -15,7 +16,7 @@ from actium_planner.handlers import Planner
 from actium_planner.network_facts import NetworkFacts
 from actium_planner.placement import place
 from actium_planner.planning import Planning
-from actium_planner.states import States
+from actium_planner.states import Aggregates, States
 from actium_shared import streams
 from actium_shared.bus import Question
 from actium_shared.commands.compute import BootAmphora, ConfigureAmphora, DeleteAmphora, FenceAmphora
@@ -27,9 +28,11 @@ from actium_shared.events import amphora as amphorae
 from actium_shared.events import network
 from actium_shared.events.health import AmphoraLost
 from actium_shared.ids import AmphoraId, LoadBalancerId, PortId
-from actium_shared.message import Command, Commit, Event, Order, Reply, WorkCause
+from actium_shared.message import Cause, Command, Commit, Event, EventCause, Order, Reply, WorkCause
 from actium_shared.testing.memory_event_store import MemoryEventStore
 from builders import LB
+
+S = TypeVar("S")
 
 SETTLES_WITHIN = 300
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -60,6 +63,24 @@ class SlowStore(MemoryEventStore):
         return await super().append(*words, **more)  # type: ignore[arg-type]
 
 
+class InOrder(Shell):
+    """Sees to it that nobody is to follow a commit behind one that stands after it on the log: it would be passed over."""
+
+    __slots__ = ("offered",)
+    offered: dict[tuple[str, str], int]
+
+    def __init__(self, *parts: object) -> None:
+        super().__init__(*parts)  # type: ignore[arg-type]
+        object.__setattr__(self, "offered", {})
+
+    async def decide(self, aggregates: Aggregates[S], aggregate_id: str, *words: Any, cause: Cause, **more: Any) -> Any:
+        if isinstance(cause, EventCause):
+            key = aggregate_id, cause.position.stream
+            assert self.offered.get(key, 0) <= cause.position.sequence, f"{key} is told of {cause} too late"
+            self.offered[key] = cause.position.sequence
+        return await super().decide(aggregates, aggregate_id, *words, cause=cause, **more)
+
+
 class CountingIds:
     def __init__(self) -> None:
         self.count = 0
@@ -73,7 +94,7 @@ class CountingIds:
 class World:
     """
     `boots`, `accepts`: whether machines boot and take configurations; orders wait in `orders` until `settle`. `dry` are
-    subnets without addresses, `unroutable` VIPs that no router takes.
+    subnets without addresses, `unroutable` VIPs that no router takes. So many commits are handled `together`.
     """
 
     boots: bool = True
@@ -94,6 +115,7 @@ class World:
     machines: dict[str, tuple[str, BootAmphora]] = field(default_factory=dict)
     read: dict[str, int] = field(default_factory=dict)
     led: dict[str, str] = field(default_factory=dict)
+    together: int = 32
     site: Site = field(default_factory=Site)
     limits: Limits = field(default_factory=Limits)
     reserves: bool = True
@@ -109,7 +131,7 @@ class World:
         self.states = States()
         self.planning = Planning(self, self.clock)
         self.machines_known = AmphoraFacts(self.store)
-        shell = Shell(self.store, self.clock, self.ids)
+        shell = InOrder(self.store, self.clock, self.ids)
         self.planner = Planner(
             self.states,
             shell,
@@ -195,9 +217,11 @@ class World:
         for owner in streams.FEEDS["planner"]:
             stream = streams.events_of(owner)
             handler = self.planner.own if owner == "planner" else self.planner.foreign
-            async for recorded in self.store.read(stream, after=self.read.get(stream, 0)):
-                await handler(recorded)
-                self.read[stream] = recorded.position.sequence
+            waiting = [recorded async for recorded in self.store.read(stream, after=self.read.get(stream, 0))]
+            for start in range(0, len(waiting), self.together):
+                commits = waiting[start : start + self.together]
+                await handler(commits)
+                self.read[stream] = commits[-1].position.sequence
                 moved = True
         return moved
 
