@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from fastapi import FastAPI
 
+from actium_api.http_protocol import Protocol
 from actium_api.settings import ApiSettings
 from actium_shared.errors import SettingsError
 
@@ -37,6 +38,8 @@ async def serve(app: FastAPI, settings: ApiSettings, *, stopping: Callable[[], N
         log_config=None,
         access_log=False,
         log_level=logging.WARNING,  # that it starts and stops is the service's to say
+        http=Protocol,
+        ws="none",
         lifespan="off",
         server_header=False,
         timeout_graceful_shutdown=int(STOP_TIMEOUT_S),
