@@ -7,7 +7,7 @@ import pytest
 
 from actium_embedded.backends import wished
 from bench.figures import Figures
-from system.first_light.worlds import Tenant, TestWorld, a_name, await_value, free_port
+from system.worlds import Tenant, TestWorld, a_name, await_value, free_port
 
 FIGURES = pytest.StashKey[Figures]()
 

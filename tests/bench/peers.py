@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.figures import timed
-from system.first_light.worlds import free_port
+from system.worlds import free_port
 
 SERVES_WITHIN_S = 10.0
 END_WITHIN_S = 5.0

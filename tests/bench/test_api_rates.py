@@ -12,7 +12,7 @@ from bench.figures import LONG, Figures, repeats, timed
 from bench.peers import runs, serving
 from bench.rates import rate
 from bench.test_create import web
-from system.first_light.worlds import BIN, Tenant, TestWorld, free_port
+from system.worlds import BIN, Tenant, TestWorld, free_port
 
 FOR_S = 10.0 if LONG else 1.5
 MEMBERS = 100

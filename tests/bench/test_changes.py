@@ -12,8 +12,8 @@ import pytest
 from bench.figures import Figures, repeats, timed
 from bench.test_noop import tree
 from bench.test_weights import Haproxy, prepared
-from system.first_light.worlds import Tenant, TestWorld, events
 from system.outages.drills import Site
+from system.worlds import Tenant, TestWorld, events
 
 AT_ONCE = 4
 CHANGES = 100

@@ -13,7 +13,7 @@ from actium_embedded.running import describe
 from bench.figures import Figures, repeats
 from bench.peers import haproxy_starts, runs, synced_writes
 from bench.traffic import ask, watching
-from system.first_light.worlds import Tenant, TestWorld, await_value, commands_in, events
+from system.worlds import Tenant, TestWorld, await_value, commands_in, events
 
 COMMITS_MOST = 7
 POLL_S = 0.005

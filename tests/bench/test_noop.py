@@ -22,7 +22,7 @@ from bench.figures import LONG, Figures, repeats
 from bench.peers import synced_writes
 from bench.rates import rate
 from bench.test_stack import pss_mib
-from system.first_light.worlds import TestWorld, a_name, free_port
+from system.worlds import TestWorld, a_name, free_port
 
 BASE = "/v2.0/lbaas"
 KEPT = 1000 if LONG else 200

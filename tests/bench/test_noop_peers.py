@@ -24,7 +24,7 @@ from bench.test_noop import BASE, SUBNET, tree
 from differential import upstream
 from differential.playing import ADMINISTRATOR
 from real_keystone import server
-from system.first_light.worlds import TestWorld, a_name, free_port
+from system.worlds import TestWorld, a_name, free_port
 
 WITHIN_S = 120.0
 TIMEOUT_S = 30.0

@@ -15,7 +15,7 @@ from bench.figures import Figures, repeats, timed
 from bench.peers import runs
 from bench.test_create import web
 from bench.traffic import ask
-from system.first_light.worlds import Tenant, TestWorld, a_name, await_value, commands_in, free_port
+from system.worlds import Tenant, TestWorld, a_name, await_value, commands_in, free_port
 
 REST_S = 5.0
 PARTS = {"/init": "init", "actium_amphora_agent": "agent", "haproxy": "haproxy (master and worker)"}

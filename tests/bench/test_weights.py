@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.figures import Figures, repeats, timed
 from bench.traffic import Seen, ask, watching
-from system.first_light.worlds import Tenant, TestWorld, await_value, commands_in, events
+from system.worlds import Tenant, TestWorld, await_value, commands_in, events
 
 WITHIN_S = 10.0
 SETTLED_AFTER_S = 0.1

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from own_environment import SWIFT
-from system.amphora_agent.sandbox import eventually, inside
+from system.namespaces import eventually, inside
 
 HERE = Path(__file__).parent
 ADDRESS, PORT = "127.0.0.1", 8080

@@ -94,6 +94,9 @@ class InOnePiece:
         self._send()
         self._transport.close()
 
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
     def _send(self) -> None:
         if self._held:
             self._transport.write(self._held)

@@ -24,9 +24,15 @@ from actium_shared.message import Event
 LOAD_BALANCER = "loadbalancer"
 APPLIANCE = "appliance"
 
+AboutAmphora = AmphoraEvent | AmphoraLost | AmphoraRoleChanged | PortFailed | PortsSettled
+
 
 class Concerns:
-    """Knows by the states whom a commit concerns."""
+    """
+    Knows by the states whom a commit concerns: whoever may be told of it when its turn comes, whatever happens until then.
+
+    Asks, deadlines and the other feeds go on meanwhile, and what fails is handled again later.
+    """
 
     def __init__(self, states: States, placing: Placing, pools: Pools) -> None:
         self._states, self._placing, self._pools = states, placing, pools
@@ -47,25 +53,33 @@ class Concerns:
         return None if self._pools.lack_one_for(state) else self._placing.only_places(lb_id, state)
 
     def of_foreign(self, recorded: Recorded) -> frozenset[str] | None:
-        """Give who may follow what others tell. A pool may have handed an amphora on before it is followed."""
-        told = self.told(recorded.commit.events)
-        if any(map(self._pools.is_pool, told)):
+        """
+        Give who may follow what others tell.
+
+        A pool may have handed an amphora on before it is followed, and a secret is for whoever has been refused by then.
+        An amphora that is cleared away meanwhile is again whose it was when it was booted. Whom tags keep off others' hosts
+        has its project in common with them: nobody joins one before it is known whether another has.
+        """
+        events = recorded.commit.events
+        told = self.told(events)
+        if any(isinstance(event, SecretStored) for event in events) or any(map(self._pools.is_pool, told)):
             return None
-        return frozenset({*told, *vips_released(recorded.commit.events)})
+        booted_for = {event.appliance_id for event in _of_amphorae(events)}
+        carried = [lb_id for each in told for lb_id in self._states.appliances.state(each).load_balancers]
+        return frozenset({*told, *booted_for, *vips_released(events), *self._placing.apart_in(carried)})
 
     def told(self, events: Sequence[Event]) -> set[ApplianceId]:
         """Give the appliances, or pools, that foreign events tell something: whoever has the amphora now."""
         routed = {event.appliance_id for event in events if isinstance(event, RoutesSettled | RoutesFailed)}
         wanting = self._states.fleet.refusing if any(isinstance(event, SecretStored) for event in events) else set()
-        return (
-            routed
-            | wanting
-            | {
-                self._states.fleet.appliance_of(event.amphora_id) or event.appliance_id
-                for event in events
-                if isinstance(event, AmphoraEvent | AmphoraLost | AmphoraRoleChanged | PortFailed | PortsSettled)
-            }
-        )
+        having = {
+            self._states.fleet.appliance_of(each.amphora_id) or each.appliance_id for each in _of_amphorae(events)
+        }
+        return routed | wanting | having
+
+
+def _of_amphorae(events: Sequence[Event]) -> list[AboutAmphora]:
+    return [event for event in events if isinstance(event, AboutAmphora)]
 
 
 def vips_released(events: Sequence[Event]) -> list[LoadBalancerId]:

@@ -33,10 +33,7 @@ from actium_shared.events.amphora import (
     AmphoraDeleted,
     AmphoraFenced,
 )
-from actium_shared.events.appliance import (
-    ApplianceEvent,
-    SpareSought,
-)
+from actium_shared.events.appliance import ApplianceEvent, SpareSought
 from actium_shared.events.health import AmphoraLost, AmphoraRoleChanged
 from actium_shared.events.load_balancer import LoadBalancerCreated, LoadBalancerEvent, RoundFailed
 from actium_shared.events.network import (
@@ -152,9 +149,8 @@ class Planner:
         """Have each followed; what several are about is planned for once, behind the last of them."""
         newest = {recorded.aggregate_id: recorded for recorded in line}
         for recorded in line:
-            await handle_within_request(recorded, self._followed)
-            if newest[recorded.aggregate_id] is recorded:
-                await handle_within_request(recorded, self._planned)
+            is_newest = newest[recorded.aggregate_id] is recorded
+            await handle_within_request(recorded, self._followed_and_planned if is_newest else self._followed)
 
     async def _foreign_line(self, line: Line) -> None:
         for recorded in line:
@@ -173,7 +169,8 @@ class Planner:
         elif recorded.aggregate == ROLLOUT:
             await self._rollout_changed(RolloutId(recorded.aggregate_id), recorded)
 
-    async def _planned(self, recorded: Recorded) -> None:
+    async def _followed_and_planned(self, recorded: Recorded) -> None:
+        await self._followed(recorded)
         if recorded.aggregate == LOAD_BALANCER:
             await self._plan_load_balancer(LoadBalancerId(recorded.aggregate_id))
         elif recorded.aggregate == APPLIANCE:
@@ -199,16 +196,7 @@ class Planner:
             self._facts.created(lb_id)
 
     async def _have_carried(self, lb_id: LoadBalancerId, state: LoadBalancerState, recorded: Recorded) -> None:
-        """
-        Have its appliance follow its wish; while it has none, ask one after the other for a place.
-
-        Behind its newest commit, which alone tells where it may be: whom others concerned was settled before.
-        """
-        if (
-            self._states.fleet.carrier(lb_id) is None
-            and self._states.load_balancers.get(lb_id).sequence > recorded.position.sequence
-        ):
-            return
+        """Have its appliance follow its wish; while it has none, ask one after the other for a place."""
         for appliance_id in self._placing.candidates(lb_id, state):
             await self._follow_appliance(appliance_id, recorded, admits=lb_id)
             if state.deleting or self._states.fleet.carrier(lb_id) is not None:
@@ -262,14 +250,16 @@ class Planner:
                 happened += appliance.follow(event, appliance.fold(state, happened), self._context(state, now))
             return happened
 
-        await self._shell.decide(
-            self._states.appliances,
-            appliance_id,
-            decision,
-            cause=because(recorded),
-            reads=lambda state: self._reads(state, admits),
-            causation_id=recorded.envelope.id,
-        )
+        carried = self._states.appliances.state(appliance_id).load_balancers
+        async with self._placing.turn_apart(carried if admits is None else (*carried, admits)):
+            await self._shell.decide(
+                self._states.appliances,
+                appliance_id,
+                decision,
+                cause=because(recorded),
+                reads=lambda state: self._reads(state, admits),
+                causation_id=recorded.envelope.id,
+            )
 
     def _admit(
         self, appliance_id: ApplianceId, state: ApplianceState, lb_id: LoadBalancerId, now: datetime

@@ -1,8 +1,8 @@
 """Puts load balancers on appliances: what `placement` judges, gathered from the states; and one decision at a time per project."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from weakref import WeakValueDictionary
 
 from msgspec import UNSET
@@ -49,16 +49,23 @@ class Placing:
 
     # -- wishes
 
-    @asynccontextmanager
-    async def turn(self, command: LoadBalancerCommand, state: LoadBalancerState) -> AsyncIterator[None]:
+    def turn(self, command: LoadBalancerCommand, state: LoadBalancerState) -> AbstractAsyncContextManager[object]:
         """Let wishes of a project that look at its other load balancers be decided on one after the other."""
         balancer = command.load_balancer if isinstance(command, CreateLoadBalancer) else state.load_balancer
-        if balancer is None or not _may_look_around(command, balancer):
-            yield
-            return
-        lock = self._turns.setdefault(balancer.project_id, asyncio.Lock())
-        async with lock:
-            yield
+        looks_around = balancer is not None and _may_look_around(command, balancer)
+        return self._turn(balancer.project_id if balancer is not None and looks_around else None)
+
+    def turn_apart(self, carried: Iterable[LoadBalancerId]) -> AbstractAsyncContextManager[object]:
+        """Let that be decided on one after the other, and with such wishes, which may bring what shall be apart to one host."""
+        return self._turn(next(iter(self.apart_in(carried)), None))
+
+    def apart_in(self, carried: Iterable[LoadBalancerId]) -> set[ProjectId]:
+        """Give the project within which tags keep these off others' hosts, if they do."""
+        wishes = (self._states.load_balancers.state(lb_id).load_balancer for lb_id in carried)
+        return {each.project_id for each in wishes if each is not None and names(each.tags, APOLOCATE)}
+
+    def _turn(self, project_id: ProjectId | None) -> AbstractAsyncContextManager[object]:
+        return nullcontext() if project_id is None else self._turns.setdefault(project_id, asyncio.Lock())
 
     def judged(self, state: LoadBalancerState, decision: Decision) -> Decision:
         """Give the decision with the place of a new load balancer, or the refusal where it cannot be where others are."""
@@ -107,10 +114,16 @@ class Placing:
         return [state.meant_for] if state.deleting else [state.meant_for, *self._elsewhere(lb_id, state)]
 
     def only_places(self, lb_id: LoadBalancerId, state: LoadBalancerState) -> frozenset[ApplianceId] | None:
-        """Give the appliances that alone may follow its wish, nothing while it is to be seen where there is room."""
+        """
+        Give the appliances that alone may follow its wish, nothing while it is to be seen where there is room.
+
+        Its carrier may let it go at any time once it is deleted; then it asks as if nobody had carried it.
+        """
+        if state.withdrawn or state.deleted:
+            return frozenset()
         carrier, balancer = state.appliance_id or self._states.fleet.carrier(lb_id), state.load_balancer
         if carrier is not None:
-            return frozenset({carrier, place(lb_id)})
+            return frozenset({carrier, state.meant_for or carrier, place(lb_id)})
         is_open = balancer is None or state.meant_for is not None or is_particular(balancer)
         return None if is_open else frozenset({place(lb_id)})
 

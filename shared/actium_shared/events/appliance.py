@@ -49,8 +49,9 @@ class AmphoraAppointed(ApplianceEvent, frozen=True, kw_only=True):
     A new amphora shall join; ports are named here and made by the network service.
 
     `attempt` counts from 1; one that has not joined by `deadline_at` is dismissed. `losses`: so many in a row have come to
-    this role and were lost soon after. `spare`: it runs already, handed out by its pool, and only a VIP port and a configuration are new to it; `host` is then known. `replaces` shall leave once the
-    new one can serve. It shall not come to one of `avoid_hosts`.
+    this role and were lost soon after. `spare`: it runs already, handed out by its pool, and only a VIP port and a
+    configuration are new to it; `host` is then known. `replaces` shall leave once the new one can serve. It shall not come
+    to one of `avoid_hosts`.
     """
 
     TYPE: ClassVar[str] = "appliance.amphora-appointed"

@@ -10,7 +10,7 @@ from actium_shared.commands.compute import ConfigureAmphora
 from actium_shared.ids import ListenerId, MemberId
 from actium_shared.wishes import SessionPersistence
 from builders import POOL, TENANT, an_id, health_monitor, member
-from system.amphora_agent.sandbox import ip
+from system.namespaces import ip
 from unit.compute.test_nftables import OTHER, files, udp, udp_listener, udp_pool
 from unit.compute.wishes import order
 

@@ -1,19 +1,14 @@
-"""Fabric and machines together, with packets: who reaches whom, hot-plug, fences, many at once, and nothing left."""
+"""Fabric and machines together, with packets: who reaches whom, hot-plug, fences, and a host that stays as it was."""
 
 import asyncio
-import os
-import signal
 import socket
-import stat
 import subprocess
 import uuid
-from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
-from actium_compute.adapters.images import Images
 from actium_compute.adapters.management import FabricManagementNetwork
 from actium_compute.adapters.namespaces import NamespaceMachines
 from actium_network.adapters.netlink import NetlinkFabric
@@ -21,88 +16,10 @@ from actium_network.ports import Routing
 from actium_shared import embedded
 from actium_shared.embedded import namespaces
 from actium_shared.errors import RetryableError
-from contract.ports.embedded_world import (
-    IMAGE,
-    TIMEOUT_S,
-    World,
-    eventually,
-    ip,
-    machine_port,
-    machine_wish,
-    port_wish,
-    traces,
-)
+from contract.ports.embedded_world import TIMEOUT_S, World, eventually, ip, machine_port, port_wish, traces
+from system.adapters.wiring import answer, boot, client_in, plug, port
 
 pytestmark = pytest.mark.root
-
-
-@pytest.fixture
-def fabric(world: World) -> NetlinkFabric:
-    return world.fabric()
-
-
-@pytest.fixture
-def machines(world: World) -> NamespaceMachines:
-    return world.machines()
-
-
-@pytest.fixture
-async def amphora_id(world: World, fabric: NetlinkFabric, machines: NamespaceMachines) -> str:
-    amphora_id = str(uuid.uuid4())
-    await boot(world, fabric, machines, amphora_id, address="10.250.1.1")
-    return amphora_id
-
-
-async def boot(
-    world: World, fabric: NetlinkFabric, machines: NamespaceMachines, amphora_id: str, *, address: str
-) -> None:
-    port_id = await port(world, fabric, "lb-mgmt")
-    await machines.boot(machine_wish(amphora_id, machine_port(port_id, address)), timeout_s=TIMEOUT_S)
-
-
-async def port(world: World, fabric: NetlinkFabric, network: str) -> str:
-    wish = port_wish(world.network_id(network))
-    await fabric.create_port(wish, timeout_s=TIMEOUT_S)
-    return wish.port_id
-
-
-async def plug(machines: NamespaceMachines, amphora_id: str, port_id: str, *, name: str, address: str) -> None:
-    """Attach, and do what the agent does with an interface that it is told to use."""
-    await machines.attach(amphora_id, machine_port(port_id), timeout_s=TIMEOUT_S)
-    management, traffic = embedded.amphora_namespace(amphora_id), embedded.traffic_namespace(amphora_id)
-    ip("-n", management, "link", "set", embedded.machine_end(port_id), "netns", traffic, "name", name)
-    ip("-n", traffic, "addr", "add", address, "dev", name)
-    ip("-n", traffic, "link", "set", name, "up")
-
-
-async def answer(namespace: str | None, address: str, source: str | None = None) -> bytes:
-    """Let the amphora's traffic side listen on the address, connect to it from elsewhere, and give what it says."""
-    loop = asyncio.get_running_loop()
-    assert namespace
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with namespaces.entered(namespace):
-        listener = socket.socket(family)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((address, 8080))
-    with listener:
-        listener.listen()
-        listener.setblocking(False)
-        client = _client(source, family)
-        with client:
-            client.setblocking(False)
-            async with asyncio.timeout(3):
-                await loop.sock_connect(client, (address, 8080))
-                peer, _ = await loop.sock_accept(listener)
-                with peer:
-                    await loop.sock_sendall(peer, b"here")
-                return await loop.sock_recv(client, 10)
-
-
-def _client(namespace: str | None, family: socket.AddressFamily = socket.AF_INET) -> socket.socket:
-    if namespace is None:
-        return socket.socket(family)
-    with namespaces.entered(namespace):
-        return socket.socket(family)
 
 
 async def test_the_controller_keeps_its_hardware_address_whoever_comes_and_goes(
@@ -229,7 +146,10 @@ async def test_a_tenant_may_use_the_very_addresses_of_the_management_network(
 
 async def test_the_controller_reaches_the_management_side_and_is_reached_from_it(world: World, amphora_id: str) -> None:
     network = FabricManagementNetwork(world.plan.namespace)
-    with network.datagram_socket(("10.250.0.1", 0)) as relay, _client(embedded.amphora_namespace(amphora_id)) as agent:
+    with (
+        network.datagram_socket(("10.250.0.1", 0)) as relay,
+        client_in(embedded.amphora_namespace(amphora_id)) as agent,
+    ):
         agent.bind(("10.250.1.1", 9443))
         agent.listen()
         (await network.connect("10.250.1.1", 9443, timeout_s=3)).close()
@@ -282,98 +202,6 @@ async def test_a_fenced_amphora_is_silent_and_stays_so_when_its_ports_are_made_a
     assert await machines.power(amphora_id)
 
 
-async def test_eight_boots_and_deletions_at_once(
-    world: World, fabric: NetlinkFabric, machines: NamespaceMachines
-) -> None:
-    ids = [str(uuid.uuid4()) for _ in range(8)]
-    await asyncio.gather(
-        *(
-            boot(world, fabric, machines, amphora_id, address=f"10.250.1.{number}")
-            for number, amphora_id in enumerate(ids, start=1)
-        )
-    )
-    found = await machines.running()
-    assert sorted(found) == sorted(ids)
-    assert all(machine.powered for machine in found.values())
-    assert sorted(machine.host for machine in found.values()).count("host-1") in {2, 3}
-    await asyncio.gather(*(machines.delete(amphora_id, timeout_s=TIMEOUT_S) for amphora_id in ids))
-    assert await machines.running() == {}
-    assert traces(*ids) == []
-    assert await fabric.ports() == []
-
-
-async def test_a_caller_that_gives_up_leaves_a_machine_that_can_be_deleted(
-    world: World, fabric: NetlinkFabric, machines: NamespaceMachines
-) -> None:
-    amphora_id = str(uuid.uuid4())
-    booting = asyncio.create_task(boot(world, fabric, machines, amphora_id, address="10.250.1.1"))
-    await eventually((world.amphorae / amphora_id).exists)
-    booting.cancel()
-    await machines.delete(amphora_id, timeout_s=TIMEOUT_S)
-    await asyncio.wait([booting])
-    assert traces(amphora_id) == []
-    assert await machines.running() == {}
-
-
-async def test_keys_are_readable_by_root_only_and_go_with_the_amphora(
-    machines: NamespaceMachines, amphora_id: str
-) -> None:
-    folder = embedded.secrets_folder(amphora_id)
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert [(file.name, stat.S_IMODE(file.stat().st_mode)) for file in folder.iterdir()] == [("heartbeat.key", 0o600)]
-    await machines.delete(amphora_id, timeout_s=TIMEOUT_S)
-    assert not folder.exists()
-
-
-async def test_an_amphora_that_lost_its_power_is_seen_and_boots_again(
-    world: World, machines: NamespaceMachines, fabric: NetlinkFabric
-) -> None:
-    amphora_id = str(uuid.uuid4())
-    wish = machine_wish(amphora_id, machine_port(await port(world, fabric, "lb-mgmt")))
-    first = await machines.boot(wish, timeout_s=TIMEOUT_S)
-    for pid in namespaces.processes([embedded.amphora_namespace(amphora_id)])[embedded.amphora_namespace(amphora_id)]:
-        with suppress(ProcessLookupError):  # the end of one is the end of all
-            os.kill(pid, signal.SIGKILL)
-    await eventually(lambda: not namespaces.processes([embedded.amphora_namespace(amphora_id)]))
-    assert not await machines.power(amphora_id)
-    assert not (await machines.running())[amphora_id].powered
-    assert await machines.boot(wish, timeout_s=TIMEOUT_S) == first
-    assert await machines.power(amphora_id)
-
-
-async def test_an_init_that_ends_is_told_with_its_last_words_and_not_taken_for_power(
-    world: World, machines: NamespaceMachines, fabric: NetlinkFabric
-) -> None:
-    (world.folder / "images" / IMAGE / "init").write_text("echo no agent here >&2; exit 3\n")
-    wish = machine_wish(str(uuid.uuid4()), machine_port(await port(world, fabric, "lb-mgmt")))
-    try:
-        await machines.boot(wish, timeout_s=TIMEOUT_S)
-    except RetryableError as exc:
-        assert "no agent here" in str(exc)  # noqa: PT017 - it may also have been seen alive for a moment
-    name = embedded.amphora_namespace(wish.amphora_id)
-    await eventually(lambda: not namespaces.processes([name]))
-    assert not await machines.power(wish.amphora_id)
-
-
-async def test_the_amphora_has_what_its_init_needs_and_nothing_of_ours(
-    world: World, machines: NamespaceMachines, fabric: NetlinkFabric
-) -> None:
-    (world.folder / "images" / IMAGE / "init").write_text(
-        "env | sort; echo pid $$; ls /sys/class/net; ls /proc/self/fd | wc -l; readlink /proc/self/ns/net; sleep 1000\n"
-    )
-    amphora_id = str(uuid.uuid4())
-    wish = machine_wish(amphora_id, machine_port(await port(world, fabric, "lb-mgmt")))
-    await machines.boot(wish, timeout_s=TIMEOUT_S)
-    console = world.amphorae / amphora_id / "console.log"
-    await eventually(lambda: "net:[" in console.read_text())
-    said = console.read_text().splitlines()
-    assert [line.split("=")[0] for line in said if "=" in line] == [
-        "AMPHORA_CONFIG", "AMPHORA_ID", "AMPHORA_IMAGE", "AMPHORA_PYTHON", "AMPHORA_TRAFFIC_NAMESPACE", "PATH", "PWD",
-    ]  # fmt: skip
-    assert {"pid 1", "lo", "mgmt0"} <= set(said)
-    assert f"net:[{(namespaces.FOLDER / embedded.amphora_namespace(amphora_id)).stat().st_ino}]" in said
-
-
 def host() -> dict[str, str]:
     rules = subprocess.run(["nft", "list", "ruleset"], check=True, capture_output=True, text=True).stdout
     settings = Path("/proc/sys/net")
@@ -416,17 +244,3 @@ async def test_a_foreign_link_of_the_hosts_is_not_taken_over(tmp_path: Path) -> 
     finally:
         ip("link", "del", world.plan.host_link)
     assert traces(world.name) == []
-
-
-async def test_the_image_that_is_built_here_starts_its_agent_again_and_again(
-    world: World, machines: NamespaceMachines, fabric: NetlinkFabric
-) -> None:
-    tag = Images(world.folder / "images").build("default")
-    amphora_id = str(uuid.uuid4())
-    port_id = await port(world, fabric, "lb-mgmt")
-    wish = machine_wish(amphora_id, machine_port(port_id), image_tag=tag, files={"amphora.json": b"{}"})
-    await machines.boot(wish, timeout_s=TIMEOUT_S)
-    console = world.amphorae / amphora_id / "console.log"
-    await eventually(lambda: console.read_text().count("the agent ended") >= 2, timeout_s=20)
-    assert "/run/amphora/config/" in console.read_text()  # what it misses, by name
-    assert await machines.power(amphora_id)

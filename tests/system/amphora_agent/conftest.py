@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from system.amphora_agent.sandbox import Authority, Sandbox, build_image
+from system.amphora_agent.controller import Authority
+from system.amphora_agent.sandbox import Sandbox, build_image
+from system.amphora_agent.serving import World
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +29,10 @@ def sandbox(tmp_path: Path, image: Path, authority: Authority, request: pytest.F
     finally:
         made.destroy()
         print(made.log())
+
+
+@pytest.fixture
+def world(sandbox: Sandbox) -> Iterator[World]:
+    made = World(sandbox)
+    yield made
+    made.close()

@@ -20,7 +20,9 @@ from actium_shared.events.network import Port
 from actium_shared.ids import AmphoraId, MemberId, PortId
 from actium_shared.wishes import Listener, LoadBalancerWish, PoolWish, Vip
 from builders import PUBLIC, an_id, listener, load_balancer, member, pool, vip
-from system.amphora_agent.sandbox import VIP, Answer, Authority, Sandbox, eventually, ip
+from system.amphora_agent.controller import Answer, Authority
+from system.amphora_agent.sandbox import VIP, Sandbox
+from system.namespaces import eventually, ip
 from unit.compute.wishes import order, port
 
 MEMBERS = {"one": 8001, "two": 8002, "three": 8003}

@@ -11,8 +11,10 @@ import pytest
 
 from actium_shared.ids import SubnetId
 from builders import vip
+from system.amphora_agent.controller import Authority
 from system.amphora_agent.pair import Amphora, Pair, probing
-from system.amphora_agent.sandbox import VIP, Authority, eventually, inside, ip
+from system.amphora_agent.sandbox import VIP
+from system.namespaces import eventually, inside, ip
 
 pytestmark = pytest.mark.root
 ROUNDS = 5

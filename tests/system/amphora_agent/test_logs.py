@@ -17,7 +17,9 @@ from actium_shared.wishes import PoolWish
 from builders import listener, member, pool, vip
 from real_swift import server as real
 from real_swift.server import Swift
-from system.amphora_agent.sandbox import VIP, Answer, Authority, Backend, Sandbox, Stream, eventually
+from system.amphora_agent.controller import Answer, Authority
+from system.amphora_agent.sandbox import VIP, Backend, Sandbox, Stream
+from system.namespaces import eventually
 from unit.compute.wishes import VIP_PORT, order, port
 
 pytestmark = pytest.mark.root

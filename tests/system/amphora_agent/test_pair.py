@@ -15,8 +15,10 @@ import pytest
 from actium_shared.ids import SubnetId
 from actium_shared.wishes import SessionPersistence
 from builders import listener, vip
+from system.amphora_agent.controller import Authority
 from system.amphora_agent.pair import CLIENTS, Amphora, Pair, probing
-from system.amphora_agent.sandbox import VIP, Authority, eventually, inside, ip
+from system.amphora_agent.sandbox import VIP
+from system.namespaces import eventually, inside, ip
 
 pytestmark = pytest.mark.root
 AGENT, HAPROXY, KEEPALIVED = "-m actium_amphora_agent", "/run/amphora/haproxy.cfg", "keepalived -n"

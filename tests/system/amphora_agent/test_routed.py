@@ -15,8 +15,9 @@ import pytest
 from actium_shared.ids import LoadBalancerId, SubnetId
 from actium_shared.wishes import LoadBalancerWish
 from builders import an_id, listener, load_balancer, pool, vip
+from system.amphora_agent.controller import Authority
 from system.amphora_agent.pair import HOME, MEMBERS, Amphora, Pair, probing
-from system.amphora_agent.sandbox import Authority, eventually, inside, ip
+from system.namespaces import eventually, inside, ip
 
 pytestmark = pytest.mark.root
 VIPS = [f"203.0.113.{number}" for number in range(100, 124)]

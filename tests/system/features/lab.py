@@ -22,7 +22,9 @@ from actium_shared.events.network import Port
 from actium_shared.ids import MemberId, PortId, SubnetId
 from actium_shared.wishes import Listener, LoadBalancerWish, Member, PoolWish, Vip
 from builders import PUBLIC, TENANT, an_id, load_balancer, member, vip
-from system.amphora_agent.sandbox import VIP, Authority, Sandbox, inside, ip
+from system.amphora_agent.controller import Authority
+from system.amphora_agent.sandbox import VIP, Sandbox
+from system.namespaces import inside, ip
 from unit.compute.wishes import TENANT_PORT, VIP_PORT, order, port
 
 VIP_6 = "2001:db8:1::10"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from system.amphora_agent.sandbox import inside
+from system.namespaces import inside
 
 _V2_SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 HANDSHAKE_TIMEOUT_S = 5.0

@@ -25,8 +25,10 @@ from actium_shared.ids import L7PolicyId, L7RuleId, ListenerId, MemberId, PoolId
 from actium_shared.wishes import L7Policy, L7PolicyWish, L7Rule, Listener, LoadBalancerWish, Member, PoolWish
 from builders import PUBLIC, an_id, listener, load_balancer, member, pool, vip
 from certificates import Issued
-from system.amphora_agent.sandbox import VIP, Authority, Sandbox, eventually, inside, ip
+from system.amphora_agent.controller import Authority
+from system.amphora_agent.sandbox import VIP, Sandbox
 from system.features.origin import Origin
+from system.namespaces import eventually, inside, ip
 from unit.compute.wishes import VIP_PORT, order, port
 
 TIMEOUT_S = 5.0

@@ -12,9 +12,9 @@ import pytest
 
 from actium_shared.wishes import Member, SessionPersistence
 from builders import health_monitor
-from system.amphora_agent.sandbox import eventually, inside
 from system.features.origin import Origin
 from system.features.scene import OTHER_CLIENTS, Scene, a_listener, a_member, a_pool, a_sandbox
+from system.namespaces import eventually, inside
 
 pytestmark = pytest.mark.root
 LEARNED = 0x3

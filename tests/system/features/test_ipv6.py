@@ -11,8 +11,9 @@ import pytest
 from actium_shared.ids import MemberId
 from actium_shared.wishes import Listener, Member, PoolWish, SessionPersistence
 from builders import POOL, TENANT, an_id, health_monitor, listener, member, pool, vip
-from system.amphora_agent.sandbox import VIP, eventually
+from system.amphora_agent.sandbox import VIP
 from system.features.lab import SILENT_S, TENANT_6, TENANT_6_PORT, VIP_6, Host, Lab, Web, vip_6
+from system.namespaces import eventually
 from unit.compute.wishes import TENANT_PORT
 
 pytestmark = pytest.mark.root

@@ -6,9 +6,9 @@ import pytest
 
 from actium_shared.ids import ListenerId
 from builders import an_id
-from system.amphora_agent.sandbox import eventually
 from system.features.scene import OTHER_CLIENTS, Scene, a_listener, a_member, a_pool, certificate_secret
 from system.features.test_tls import DEFAULT, WWW, trusting
+from system.namespaces import eventually
 
 pytestmark = pytest.mark.root
 METRICS = ListenerId(an_id("metrics"))

@@ -8,9 +8,10 @@ import pytest
 
 from builders import health_monitor
 from certificates import Issued, server
-from system.amphora_agent.sandbox import Sandbox, Stream, eventually
+from system.amphora_agent.sandbox import Sandbox, Stream
 from system.features.origin import Origin
 from system.features.scene import Scene, a_listener, a_member, a_pool
+from system.namespaces import eventually
 
 pytestmark = pytest.mark.root
 

@@ -13,11 +13,12 @@ from actium_compute.ports import Secret
 from actium_shared.ids import ListenerId, MemberId, SecretRef
 from builders import an_id, health_monitor, member
 from certificates import Issued, issue, root, server
-from system.amphora_agent.sandbox import VIP, eventually
+from system.amphora_agent.sandbox import VIP
 from system.features import http2
 from system.features.origin import Origin
 from system.features.scene import Scene, a_listener, a_member, a_policy, a_pool, a_rule, certificate_secret
 from system.features.test_monitors import QUICK, server_context
+from system.namespaces import eventually
 
 pytestmark = pytest.mark.root
 

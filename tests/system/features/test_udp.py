@@ -13,7 +13,7 @@ import pytest
 from actium_shared.ids import HealthMonitorId, ListenerId, MemberId
 from actium_shared.wishes import HealthMonitor, Listener, Member, PoolWish, SessionPersistence
 from builders import POOL, TENANT, an_id, health_monitor, listener, pool, vip
-from system.amphora_agent.sandbox import VIP, eventually, ip
+from system.amphora_agent.sandbox import VIP
 from system.features.lab import (
     REFUSED,
     SILENCE,
@@ -29,6 +29,7 @@ from system.features.lab import (
     the_member,
     vip_6,
 )
+from system.namespaces import eventually, ip
 from unit.compute.wishes import TENANT_PORT
 
 pytestmark = pytest.mark.root

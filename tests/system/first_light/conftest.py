@@ -6,7 +6,7 @@ import pytest
 
 from actium_embedded.backends import wished
 from actium_embedded.world import World
-from system.first_light.worlds import Tenant, TestWorld, a_name, await_value, free_port
+from system.worlds import Tenant, TestWorld, a_name, await_value, free_port
 
 
 @pytest.fixture(scope="session")

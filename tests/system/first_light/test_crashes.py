@@ -16,7 +16,7 @@ from typing import Any, Self
 import pytest
 
 from actium_embedded.backends import wished
-from system.first_light.worlds import Tenant, TestWorld, a_name, answers, await_value, commands_in, events, free_port
+from system.worlds import Tenant, TestWorld, a_name, answers, await_value, commands_in, events, free_port
 
 SERVICES = ("network", "compute", "planner", "health", "api")
 ONCE = (

@@ -9,7 +9,7 @@ import httpx
 
 from actium_embedded.world import World
 from actium_shared.embedded import namespaces
-from system.first_light.worlds import Tenant, await_value
+from system.worlds import Tenant, await_value
 
 ECHO_PORT = 5353
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from system.first_light.worlds import Tenant, TestWorld, answers, await_value
+from system.worlds import Tenant, TestWorld, answers, await_value
 
 
 def test_a_day_with_the_stock_client(world: TestWorld, tenant: Tenant, backends: dict[str, str]) -> None:

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from system.first_light.worlds import (
+from system.worlds import (
     Tenant,
     TestWorld,
     answers,

@@ -14,7 +14,7 @@ import pytest
 
 from actium_embedded.backends import wished
 from actium_embedded.toml import to_toml
-from system.first_light.worlds import Tenant, TestWorld, a_name, answers, await_value, events, free_port
+from system.worlds import Tenant, TestWorld, a_name, answers, await_value, events, free_port
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import stock_client
 from actium_embedded import service_user
 from real_keystone import server
 from real_keystone.server import Keystone
-from system.first_light.worlds import TestWorld, a_name, free_port
+from system.worlds import TestWorld, a_name, free_port
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 

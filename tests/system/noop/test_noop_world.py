@@ -14,7 +14,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from system.first_light.worlds import ROOT, Tenant, TestWorld, a_name, await_value, events, free_port
+from system.worlds import ROOT, Tenant, TestWorld, a_name, await_value, events, free_port
 
 AS_NOBODY_SPECIAL = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 """What is root's outside belongs to user 1000 inside, who has no capability."""

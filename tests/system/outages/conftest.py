@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from actium_embedded.backends import wished
-from system.first_light.worlds import Tenant, TestWorld, a_name, await_value, free_port
 from system.outages.drills import Site
+from system.worlds import Tenant, TestWorld, a_name, await_value, free_port
 
 
 @contextmanager

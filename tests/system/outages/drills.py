@@ -12,7 +12,7 @@ from typing import Any
 
 from actium_embedded.probing import EVERY_S, Seen, probing
 from actium_shared.embedded import amphora_namespace, traffic_namespace
-from system.first_light.worlds import Tenant, TestWorld, await_value, commands_in, events, processes_in
+from system.worlds import Tenant, TestWorld, await_value, commands_in, events, processes_in
 
 SERVED_AGAIN_S = 30.0
 STEADY_S = 0.4

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from system.first_light.worlds import await_value
 from system.outages.drills import Site, outages_ms
+from system.worlds import await_value
 
 MANY = 24
 WATCHED = (0, 5, 10, 15, 20, 23)

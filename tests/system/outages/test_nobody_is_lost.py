@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from system.first_light.worlds import await_value, events
 from system.outages.claims import claims_of
 from system.outages.drills import Site, dies_silently, holder, outage_ms
 from system.outages.pauses import busy, paused
+from system.worlds import await_value, events
 
 PAIR = {"loadbalancer_topology": "ACTIVE_STANDBY"}
 LONG = "TESTS_LONG" in os.environ

@@ -1,7 +1,7 @@
 """ACTIVE_STANDBY: the partner takes over within moments, and the pair becomes whole again without anybody noticing."""
 
-from system.first_light.worlds import await_value, events
 from system.outages.drills import Site, dies_silently, haproxy_dies, holder, outage_ms
+from system.worlds import await_value, events
 
 PAIR = {"loadbalancer_topology": "ACTIVE_STANDBY"}
 NOT_BY_VERDICT_MS = 2500

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from actium_shared.embedded import traffic_namespace
-from system.first_light.worlds import await_value
 from system.outages.drills import Site, dies_silently, haproxy_dies, holder, outage_ms
+from system.worlds import await_value
 
 PAIR = {"loadbalancer_topology": "ACTIVE_STANDBY"}
 PLACES = range(11, 17)

@@ -7,8 +7,8 @@ import subprocess
 import sys
 from typing import Any
 
-from system.first_light.worlds import await_value
 from system.outages.drills import Site, holder, outage_ms
+from system.worlds import await_value
 
 PAIR = {"loadbalancer_topology": "ACTIVE_STANDBY"}
 NOT_BY_VERDICT_MS = 2500

@@ -1,7 +1,7 @@
 """A routed front end: VIPs that are on no wire, reached from the host through the router, however often their amphorae change."""
 
-from system.first_light.worlds import await_value, events
 from system.outages.drills import Site, dies_silently, haproxy_dies, holder, outage_ms, routes
+from system.worlds import await_value, events
 
 ROUTED = {"front_end": "L3"}
 PAIR = {**ROUTED, "loadbalancer_topology": "ACTIVE_STANDBY"}

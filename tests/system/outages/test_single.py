@@ -2,8 +2,8 @@
 
 import time
 
-from system.first_light.worlds import answers, await_value, events
 from system.outages.drills import Site, dies_silently, haproxy_dies, holder, machine_dies, outage_ms
+from system.worlds import answers, await_value, events
 
 
 def test_a_dead_amphora_is_replaced_by_a_new_one(site: Site) -> None:

@@ -11,10 +11,10 @@ import pytest
 
 from actium_health.settings import HealthSettings
 from actium_planner.settings import PlannerSettings
-from system.first_light.worlds import await_value
 from system.outages.claims import Claims, claims_of
 from system.outages.cuts import cut_between, unheard
 from system.outages.drills import Site, holder, outage_ms
+from system.worlds import await_value
 
 PAIR = {"loadbalancer_topology": "ACTIVE_STANDBY"}
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from system.first_light.worlds import TestWorld, a_name, free_port
+from system.worlds import TestWorld, a_name, free_port
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from actium_embedded.backends import wished
 from actium_shared import streams
 from actium_shared.bus import Bus
 from certificates import Issued, issue, root, traces
-from system.first_light.worlds import Tenant, TestWorld, await_value, commands_in, events, processes_in
+from system.worlds import Tenant, TestWorld, await_value, commands_in, events, processes_in
 
 NAME = "www.example.com"
 ROOT = root("Root of all of them")

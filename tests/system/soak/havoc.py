@@ -12,9 +12,9 @@ from typing import Self
 
 from actium_embedded import running
 from actium_shared.embedded import amphora_namespace, traffic_namespace
-from system.first_light.worlds import commands_in
 from system.outages.cuts import unheard
 from system.outages.drills import Site, dies_silently, machine_dies
+from system.worlds import commands_in
 
 SERVICES = ("network", "compute", "planner", "health", "relay", "api", "nats-server")
 PARTS = {"agent": "-m actium_amphora_agent", "haproxy": "haproxy ", "keepalived": "keepalived"}

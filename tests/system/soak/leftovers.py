@@ -6,7 +6,7 @@ from pathlib import Path
 
 from actium_embedded.world import World
 from actium_shared.embedded import secrets_folder
-from system.first_light.worlds import TestWorld, events, namespaces_of
+from system.worlds import TestWorld, events, namespaces_of
 
 TABLES = {
     "network": ("addresses", "ports", "load_balancers", "routed_vips", "orders"),

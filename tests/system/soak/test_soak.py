@@ -16,12 +16,12 @@ from random import Random
 
 import pytest
 
-from system.first_light.worlds import TestWorld, answers, await_value, events
 from system.outages.conftest import a_site
 from system.outages.drills import Site
 from system.soak.customer import FIRST_PORT, PORTS_MOST, Asked, Customer
 from system.soak.havoc import Havoc
 from system.soak.leftovers import known_amphorae, of_amphorae, there
+from system.worlds import TestWorld, answers, await_value, events
 
 LONG = "TESTS_LONG" in os.environ
 CHAOS_S = float(os.environ.get("SOAK_S", "1800" if LONG else "12"))

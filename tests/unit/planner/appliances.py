@@ -17,19 +17,26 @@ from actium_planner.plans import Plan
 from actium_planner.plans import appliance as plans
 from actium_shared.commands.compute import BootAmphora, ConfigureAmphora, DeleteAmphora, FenceAmphora
 from actium_shared.commands.network import SettlePorts, SettleRoutes
-from actium_shared.commands.planner import ApplianceCommand, LoadBalancerCommand
-from actium_shared.events import amphora as amphorae
+from actium_shared.commands.planner import (
+    ApplianceCommand,
+    FailOverLoadBalancer,
+    LoadBalancerChanges,
+    LoadBalancerCommand,
+    UpdateLoadBalancer,
+)
 from actium_shared.events import health, network, spares
 from actium_shared.events.appliance import ApplianceEvent, BundleCut, SpareSought
 from actium_shared.events.load_balancer import LoadBalancerEvent
-from actium_shared.ids import AmphoraId, ApplianceId, PortId, SparesId
+from actium_shared.ids import AmphoraId, PortId, SparesId
 from actium_shared.message import Event, Order, Rejected
 from unit.planner.lives import NOW, after
+from unit.planner.news import APPLIANCE, boot_failed, booted, configured, deleted, fenced, lost, ports_settled, refused
 
-APPLIANCE = ApplianceId(a.an_id("appliance"))
 LIMITS = Limits()
 HOSTS = ("host-1", "host-2", "host-3")
 PAIR = {"flavor": {"loadbalancer_topology": "ACTIVE_STANDBY"}}
+RENAME = UpdateLoadBalancer(load_balancer_id=a.LB, changes=LoadBalancerChanges(admin_state_up=False))
+FAIL_OVER = FailOverLoadBalancer(load_balancer_id=a.LB)
 
 
 @dataclass
@@ -128,15 +135,12 @@ class Around:
             case ConfigureAmphora() if order.amphora_id in self.hosts and order.amphora_id not in self.silent:
                 self._configure(order)
             case FenceAmphora() if self.fences:
-                self._ends(order, amphorae.AmphoraFenced(amphora_id=order.amphora_id, appliance_id=APPLIANCE))
+                self._ends(order, fenced(order.amphora_id))
             case DeleteAmphora():
-                self._ends(order, amphorae.AmphoraDeleted(amphora_id=order.amphora_id, appliance_id=APPLIANCE))
+                self._ends(order, deleted(order.amphora_id))
             case SettlePorts():
                 self.done.add(order.order_id)
-                settled = network.PortsSettled(
-                    amphora_id=order.amphora_id, appliance_id=APPLIANCE, revision=order.revision
-                )
-                self.tell(settled)
+                self.tell(ports_settled(order.amphora_id, order.revision))
             case SettleRoutes():
                 self.done.add(order.order_id)
                 self.route(order)
@@ -263,7 +267,7 @@ class Around:
         """Have somebody else delete its machine."""
         self.over.add(amphora_id)
         self.runs.pop(amphora_id, None)
-        self.tell(amphorae.AmphoraDeleted(amphora_id=amphora_id, appliance_id=APPLIANCE))
+        self.tell(deleted(amphora_id))
 
     def says(self, amphora_id: AmphoraId, role: str) -> None:
         epoch = self.state.bundle.epoch
@@ -305,45 +309,18 @@ def at_work(**fields: object) -> Around:
     return around
 
 
-def booted(amphora_id: AmphoraId, host: str = "host-1") -> amphorae.AmphoraBooted:
-    return amphorae.AmphoraBooted(
-        amphora_id=amphora_id,
-        appliance_id=APPLIANCE,
-        compute_id="c",
-        host=host,
-        image_tag="default",
-        management_address="10.250.1.1",
-        heartbeat_key_version=1,
-        certificate_expires_at=NOW,
-    )
+def configuration(at: Around, amphora_id: AmphoraId) -> ConfigureAmphora:
+    """Give what is ordered for an amphora now."""
+    (order,) = [o for o in at.plan().orders if isinstance(o, ConfigureAmphora) and o.amphora_id == amphora_id]
+    return order
 
 
-def boot_failed(amphora_id: AmphoraId) -> amphorae.AmphoraBootFailed:
-    return amphorae.AmphoraBootFailed(amphora_id=amphora_id, appliance_id=APPLIANCE, reason="out of resources: no host")
+def on(command: type[ApplianceCommand], amphora_id: AmphoraId) -> ApplianceCommand:
+    return command(appliance_id=APPLIANCE, amphora_id=amphora_id)
 
 
-def configured(order: ConfigureAmphora) -> amphorae.AmphoraConfigured:
-    return amphorae.AmphoraConfigured(
-        amphora_id=order.amphora_id,
-        appliance_id=APPLIANCE,
-        bundle=order.bundle,
-        epoch=order.epoch,
-        digest="d",
-        result="reload",
-        took_ms=1.0,
-    )
-
-
-def refused(amphora_id: AmphoraId, bundle: int) -> amphorae.AmphoraConfigurationRefused:
-    return amphorae.AmphoraConfigurationRefused(
-        amphora_id=amphora_id, appliance_id=APPLIANCE, bundle=bundle, reason="haproxy: no"
-    )
-
-
-def lost(amphora_id: AmphoraId) -> health.AmphoraLost:
-    return health.AmphoraLost(
-        amphora_id=amphora_id, appliance_id=APPLIANCE, last_heard_at=NOW, reason="silent for 3 s", host="host-1"
-    )
+def spare(name: str) -> AmphoraId:
+    return AmphoraId(a.an_id(name))
 
 
 def ids(members: Iterable[AmphoraState]) -> set[AmphoraId]:

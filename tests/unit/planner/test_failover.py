@@ -9,7 +9,7 @@ from actium_planner.placement import place
 from actium_shared.commands import planner as commands
 from actium_shared.ids import AmphoraId
 from actium_shared.message import Accepted, Reason, Rejected
-from unit.planner.test_life_of_a_load_balancer import log_of, story
+from unit.planner.logs import log_of, story
 from unit.planner.world import World
 
 FAIL_OVER = commands.FailOverLoadBalancer(load_balancer_id=a.LB)

@@ -7,24 +7,11 @@ import builders as a
 from actium_planner.deciders.appliance import AmphoraState
 from actium_shared.commands import planner as commands
 from actium_shared.commands.compute import ConfigureAmphora
-from actium_shared.event_store import Recorded
 from actium_shared.ids import MemberId
 from actium_shared.message import Accepted, Reason, Rejected
 from actium_shared.wishes import PoolWish
+from unit.planner.logs import log_of, story
 from unit.planner.world import World
-
-
-async def story(world: World) -> list[str]:
-    return [
-        event.TYPE
-        async for item in world.store.read("EVENTS_PLANNER", after=0)
-        if item.aggregate == "loadbalancer"
-        for event in item.commit.events
-    ]
-
-
-async def log_of(world: World, stream: str) -> list[Recorded]:
-    return [item async for item in world.store.read(stream, after=0)]
 
 
 async def test_a_created_load_balancer_becomes_active_in_four_planner_commits() -> None:

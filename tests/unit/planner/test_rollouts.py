@@ -1,41 +1,27 @@
-"""Rollouts: what is chosen, waves, pauses and ends. Given, when, then; and whole rollouts through the real shell."""
+"""Rollouts: what is chosen, waves, pauses and ends. Given, when, then."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-import builders as a
 from actium_planner.deciders import rollout
-from actium_planner.deciders.appliance import Limits
 from actium_planner.deciders.rollout import Context, RolloutState, Running, Status
-from actium_planner.placement import place
-from actium_planner.states import Contained
 from actium_shared.commands import planner as commands
 from actium_shared.events import rollout as events
 from actium_shared.events.rollout import ReplacementsOrdered, RolloutEvent
-from actium_shared.ids import AmphoraId, ApplianceId, LoadBalancerId, PortId, RolloutId
-from actium_shared.message import Accepted, Reason, Rejected
+from actium_shared.ids import AmphoraId, ApplianceId
+from actium_shared.message import Reason, Rejected
 from actium_shared.rollouts import Selection
-from unit.planner.test_life_of_a_load_balancer import log_of
-from unit.planner.world import World
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-ROLLOUT, OTHER = RolloutId(a.an_id("rollout")), RolloutId(a.an_id("other rollout"))
-OLD = Selection(image_tag="old")
+from unit.planner.lives import NOW
+from unit.planner.rollouts import OLD, OTHER, ROLLOUT, start, types
 
 
 def running(name: str, appliance: str | None = None, **fields: object) -> Running:
     plain = {"image_tag": "old", "next_image_tag": "new", "driver": "haproxy", "booted_at": NOW - timedelta(days=9)}
     chosen = plain | fields
     return Running(amphora_id=AmphoraId(name), appliance_id=ApplianceId(appliance or name), **chosen)  # type: ignore[arg-type]
-
-
-def start(**fields: object) -> commands.StartRollout:
-    return commands.StartRollout(**({"rollout_id": ROLLOUT, "selection": OLD} | fields))  # type: ignore[arg-type]
 
 
 def around(
@@ -58,10 +44,6 @@ def started(context: Context, **fields: object) -> list[RolloutEvent]:
     happened = rollout.decide(start(**fields), RolloutState(), context)
     assert not isinstance(happened, Rejected), happened
     return list(happened)
-
-
-def types(happened: Sequence[RolloutEvent]) -> list[str]:
-    return [event.TYPE.removeprefix("rollout.") for event in happened]
 
 
 def wave(happened: Sequence[RolloutEvent]) -> list[str]:
@@ -254,272 +236,3 @@ def test_aborted_it_ends_with_what_is_under_way() -> None:
 def test_an_unknown_one_is_not_found() -> None:
     for command in (commands.PauseRollout, commands.ResumeRollout, commands.AbortRollout):
         assert refused(command(rollout_id=OTHER), RolloutState(), around()).reason is Reason.NOT_FOUND
-
-
-# -- whole rollouts, through the real shell
-
-
-def lb(number: int) -> LoadBalancerId:
-    return LoadBalancerId(a.an_id(f"lb-{number}"))
-
-
-async def fleet_of(*topologies: str, spares: int = 0) -> World:
-    """Give a world with an appliance each that boot from `old`, now that new ones boot from `new`."""
-    world = World(limits=Limits(image_tag="old", spare_pool_size=spares), hosts=("h1", "h2", "h3", "h4"))
-    for number, topology in enumerate(topologies):
-        vip = a.vip(port_id=PortId(f"vip-{number}"), address=f"203.0.113.{number + 10}")
-        flavor = {"loadbalancer_topology": topology}
-        await world.ask(a.create_load_balancer(id=lb(number), vip=vip, flavor=flavor))
-    await world.settle()
-    world.limits = replace(world.limits, image_tag="new")
-    await world.restart()
-    await world.settle()
-    return world
-
-
-def images(world: World) -> list[str]:
-    return sorted(boot.image_tag for _, boot in world.machines.values())
-
-
-def state_of(world: World, rollout_id: RolloutId = ROLLOUT) -> RolloutState:
-    return world.states.rollouts.state(rollout_id)
-
-
-async def told(world: World) -> list[RolloutEvent]:
-    log = await log_of(world, "EVENTS_PLANNER")
-    return [event for item in log if item.aggregate == "rollout" for event in item.commit.events]  # type: ignore[misc]
-
-
-async def yielded(world: World) -> None:
-    """Let as much time pass as masters have to yield: nobody's keepalived says anything here."""
-    for _ in range(12):
-        await world.lapse(11)
-
-
-async def test_all_of_an_image_are_replaced_one_after_the_other() -> None:
-    world = await fleet_of("SINGLE", "ACTIVE_STANDBY")
-    assert images(world) == ["old"] * 3
-    assert isinstance(await world.ask(start()), Accepted)
-    await world.settle()
-    await yielded(world)
-    assert images(world) == ["new"] * 3
-    happened = await told(world)
-    assert types(happened).count("amphora-replaced") == 3
-    assert types(happened)[-1] == "ended"
-    assert all(not world.load_balancer(lb(number)).pending for number in (0, 1))
-
-
-async def test_who_is_lost_later_comes_back_with_the_new_image() -> None:
-    world = await fleet_of("SINGLE")
-    await world.ask(start(to_image_tag="newer"))
-    await world.settle()
-    await world.lost(min(world.machines))
-    await world.settle()
-    assert images(world) == ["newer"]
-
-
-async def test_an_image_that_does_not_boot_pauses_it_and_the_old_one_serves_on_and_stays_what_others_boot_from() -> (
-    None
-):
-    world = await fleet_of("SINGLE", "SINGLE")
-    before = set(world.machines)
-    world.boots = False
-    await world.ask(start())
-    await world.settle()
-    assert state_of(world).status is Status.PAUSED
-    assert set(world.machines) == before
-    for number in (0, 1):
-        (member,) = world.states.appliances.state(place(lb(number))).serving()
-        assert not member.leaving
-        assert world.states.appliances.state(place(lb(number))).image_tag == "old"
-    world.boots = True
-    for _ in range(5):
-        await world.lapse(1000)
-    assert images(world) == ["old", "old"]
-    await world.ask(commands.ResumeRollout(rollout_id=ROLLOUT))
-    await world.settle()
-    assert images(world) == ["new", "new"]
-
-
-async def test_spares_of_the_old_image_take_no_place_in_a_rollout_to_another_and_are_replaced_for_their_age() -> None:
-    world = await fleet_of("SINGLE", spares=1)
-    assert images(world) == ["new", "old"]  # the pool has followed by itself
-    await world.ask(start(to_image_tag="newer"))
-    await world.settle()
-    assert images(world) == ["new", "newer"]
-    (pool,) = [held.state for _, held in world.states.spares]
-    (spare,) = pool.waiting()
-    world.clock.time += timedelta(days=1)
-    await world.ask(start(rollout_id=OTHER, selection=Selection(booted_before=world.clock.time, image_tag="new")))
-    await world.settle()
-    (pool,) = [held.state for _, held in world.states.spares]
-    assert spare not in pool.waiting()
-    assert len(pool.waiting()) == 1
-    assert not state_of(world, OTHER).is_active
-
-
-async def test_two_that_overlap_are_refused_while_one_has_not_ended() -> None:
-    world = await fleet_of("SINGLE")
-    world.works = False
-    assert isinstance(await world.ask(start()), Accepted)
-    answer = await world.ask(start(rollout_id=OTHER, selection=Selection(not_image_tag="new")))
-    assert isinstance(answer, Rejected)
-    assert ROLLOUT in answer.detail
-    world.works = True
-    await world.settle()
-    again = await world.ask(start(rollout_id=OTHER, selection=Selection(not_image_tag="new")))
-    assert isinstance(again, Rejected)
-    assert again.field == "selection"  # it has ended, and nothing matches any more
-
-
-acts = st.lists(
-    st.sampled_from(
-        [
-            *["work", "feed", "crash", "lapse"] * 2,
-            "lose-orders",
-            "lost",
-            "noboot",
-            "boot",
-            "pause",
-            "resume",
-            "failover",
-        ]
-    ),
-    max_size=20,
-)
-
-
-@settings(max_examples=60, deadline=None)
-@given(acts, st.integers(1, 3), st.integers(0, 2), st.booleans())
-async def test_whatever_happens_it_ends_or_says_why_it_waits_and_never_touches_two_of_one_appliance(
-    script: list[str], wave_size: int, max_failures: int, abort: bool
-) -> None:
-    world = await fleet_of("SINGLE", "ACTIVE_STANDBY")
-    world.works = False
-    await world.ask(start(wave_size=wave_size, max_failures=max_failures))
-    for act in script:
-        await _act(world, act)
-    if abort:
-        await world.ask(commands.AbortRollout(rollout_id=ROLLOUT))
-    ordered = len([event for event in await told(world) if isinstance(event, ReplacementsOrdered)])
-    world.works = world.boots = True
-    await world.restart()
-    for _ in range(8):
-        await world.settle()
-        await world.lapse(500)
-    happened, state = await told(world), state_of(world)
-    _never_two_of_one_appliance(happened)
-    if abort:
-        assert len([event for event in happened if isinstance(event, ReplacementsOrdered)]) == ordered
-        assert state.status is Status.ENDED
-    elif state.status is Status.PAUSED:
-        assert [event.reason for event in happened if isinstance(event, events.RolloutPaused)]
-    else:
-        assert state.status is Status.ENDED
-        assert "old" not in images(world) or state.failed
-    assert not state.under_way
-    assert not any(each.leaving for n in (0, 1) for each in world.states.appliances.state(place(lb(n))).serving())
-
-
-def _never_two_of_one_appliance(happened: Sequence[RolloutEvent]) -> None:
-    under_way: dict[AmphoraId, ApplianceId] = {}
-    for event in happened:
-        match event:
-            case ReplacementsOrdered():
-                assert not under_way
-                under_way |= {each.amphora_id: each.appliance_id for each in event.replacements}
-                assert len(set(under_way.values())) == len(under_way)
-            case events.AmphoraReplaced(amphora_id=over) | events.ReplacementFailed(amphora_id=over):
-                del under_way[over]
-            case _:
-                pass
-
-
-async def _act(world: World, act: str) -> None:
-    match act:
-        case "work":
-            world.works = True
-            await world.settle()
-            world.works = False
-        case "feed":
-            await world.step()
-        case "crash":
-            await world.restart()
-        case "lapse":
-            await world.lapse(61)
-        case "lose-orders":
-            world.orders.clear()
-        case "lost" if world.machines:
-            await world.lost(min(world.machines))
-        case "noboot" | "boot":
-            world.boots = act == "boot"
-        case "pause":
-            await world.ask(commands.PauseRollout(rollout_id=ROLLOUT))
-        case "resume":
-            await world.ask(commands.ResumeRollout(rollout_id=ROLLOUT))
-        case "failover":
-            await world.ask(commands.FailOverLoadBalancer(load_balancer_id=lb(1)))
-
-
-# -- two planners
-
-
-async def another_planner(world: World) -> World:
-    """Give a second planner of the same log, which has read it up to now."""
-    other = World(store=world.store, clock=world.clock, limits=world.limits, hosts=world.hosts, works=False)
-    other.ids.count = 1_000_000
-    await other.restart()
-    other.read = dict(world.read)
-    return other
-
-
-def ordered(happened: Sequence[RolloutEvent]) -> list[str]:
-    waves = [event for event in happened if isinstance(event, ReplacementsOrdered)]
-    return [each.amphora_id for event in waves for each in event.replacements]
-
-
-async def test_a_planner_that_lags_behind_orders_nothing_again_that_another_has_replaced() -> None:
-    world = await fleet_of("SINGLE", "SINGLE")
-    await world.ask(start(pause_between_s=100))
-    lagging = await another_planner(world)
-    await world.settle()
-    assert types(await told(world)).count("amphora-replaced") == 1
-    assert isinstance(await lagging.ask(commands.PauseRollout(rollout_id=ROLLOUT)), Accepted)
-    world.clock.time += timedelta(seconds=101)
-    assert isinstance(await lagging.ask(commands.ResumeRollout(rollout_id=ROLLOUT)), Accepted)
-    assert len(ordered(await told(world))) == 1
-    for _ in range(4):  # whoever is first
-        await lagging.settle()
-        await world.settle()
-    await world.lapse(101)
-    happened = await told(world)
-    assert len(ordered(happened)) == len(set(ordered(happened))) == 2
-    assert types(happened).count("wave-ended") == types(happened).count("amphora-replaced") == 2
-    assert types(happened)[-1] == "ended"
-    assert images(world) == ["new"] * 2
-
-
-async def test_of_two_that_began_at_two_planners_and_overlap_the_later_ends() -> None:
-    world = await fleet_of("SINGLE", "SINGLE", "SINGLE")
-    other = await another_planner(world)
-    await world.ask(start())
-    world.clock.time += timedelta(seconds=1)
-    assert isinstance(await other.ask(start(rollout_id=OTHER, selection=Selection(driver="haproxy"))), Accepted)
-    for _ in range(4):
-        await other.settle()
-        await world.settle()
-    assert state_of(world).status is Status.ENDED
-    assert state_of(world, OTHER).status is Status.ENDED
-    aborted = [event for event in await told(world) if isinstance(event, events.RolloutAborted)]
-    assert [event.rollout_id for event in aborted] == [OTHER]
-    assert ROLLOUT in aborted[0].reason
-    assert images(world) == ["new"] * 3
-
-
-def test_a_log_is_known_as_far_as_it_has_no_gap() -> None:
-    contained = Contained()
-    for sequence, position in ((1, 1), (3, 1), (4, 1), (2, 4), (9, 4)):
-        contained.add(sequence)
-        assert contained.position == position
-    contained.reach(8)
-    assert contained.position == 9

@@ -16,8 +16,9 @@ from actium_shared.events import network
 from actium_shared.events.appliance import BundleFailed
 from actium_shared.ids import LoadBalancerId
 from actium_shared.message import Accepted, Order, Rejected
-from unit.planner.appliances import APPLIANCE, LIMITS, Around, at_work, born
-from unit.planner.test_appliance_properties import Act, Watched, _act, _heal, _is_whole, acts
+from unit.planner.appliance_acts import Act, Watched, acts, assert_whole, befall, heal
+from unit.planner.appliances import LIMITS, Around, at_work, born
+from unit.planner.news import APPLIANCE
 from unit.planner.world import World
 
 ROUTED = {"flavor": {"front_end": "L3"}}
@@ -161,7 +162,7 @@ def _live(pair: bool, script: Sequence[Act]) -> Routed:
     at.admit()
     for act, number in script:
         at.unroutable = NO_ROUTER if (act, number % 2) == ("boots", 1) else "" if act == "boots" else at.unroutable
-        _act(at, act, number)
+        befall(at, act, number)
     at.unroutable = ""
     return at
 
@@ -171,8 +172,8 @@ def _live(pair: bool, script: Sequence[Act]) -> Routed:
 def test_a_routed_one_always_heals(script: list[Act], pair: bool) -> None:
     at = _live(pair, script)
     at.bad.clear()
-    _heal(at)
-    _is_whole(at)
+    heal(at)
+    assert_whole(at)
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,38 +1,35 @@
 """A planner in a world of memory: its real shell and plans, a log in memory, and machines that do as they are told."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
 
 from actium_planner.amphora_facts import AmphoraFacts
 from actium_planner.asks import Site
 from actium_planner.courtesy import Courtesy
-from actium_planner.decide_and_append import Shell
 from actium_planner.deciders.appliance import ApplianceState, Limits
 from actium_planner.deciders.load_balancer import LoadBalancerState
 from actium_planner.handlers import Planner
 from actium_planner.network_facts import NetworkFacts
 from actium_planner.placement import place
 from actium_planner.planning import Planning
-from actium_planner.states import Aggregates, States
+from actium_planner.states import States
 from actium_shared import streams
 from actium_shared.bus import Question
 from actium_shared.commands.compute import BootAmphora, ConfigureAmphora, DeleteAmphora, FenceAmphora
 from actium_shared.commands.network import PortWish, ReleaseVip, SettlePorts, SettleRoutes
 from actium_shared.commands.planner import CreateLoadBalancer
 from actium_shared.envelope import CALLERS_ID, Envelope
-from actium_shared.event_store import commit_envelope
-from actium_shared.events import amphora as amphorae
+from actium_shared.errors import RetryableError
+from actium_shared.event_store import Recorded, commit_envelope
 from actium_shared.events import network
-from actium_shared.events.health import AmphoraLost
 from actium_shared.ids import AmphoraId, LoadBalancerId, PortId
-from actium_shared.message import Cause, Command, Commit, Event, EventCause, Order, Reply, WorkCause
+from actium_shared.message import Command, Commit, Event, Order, Reply, WorkCause
 from actium_shared.testing.memory_event_store import MemoryEventStore
 from builders import LB
-
-S = TypeVar("S")
+from unit.planner import news
+from unit.planner.in_order import InOrder, Noted, Offered
 
 SETTLES_WITHIN = 300
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -63,24 +60,6 @@ class SlowStore(MemoryEventStore):
         return await super().append(*words, **more)  # type: ignore[arg-type]
 
 
-class InOrder(Shell):
-    """Sees to it that nobody is to follow a commit behind one that stands after it on the log: it would be passed over."""
-
-    __slots__ = ("offered",)
-    offered: dict[tuple[str, str], int]
-
-    def __init__(self, *parts: object) -> None:
-        super().__init__(*parts)  # type: ignore[arg-type]
-        object.__setattr__(self, "offered", {})
-
-    async def decide(self, aggregates: Aggregates[S], aggregate_id: str, *words: Any, cause: Cause, **more: Any) -> Any:
-        if isinstance(cause, EventCause):
-            key = aggregate_id, cause.position.stream
-            assert self.offered.get(key, 0) <= cause.position.sequence, f"{key} is told of {cause} too late"
-            self.offered[key] = cause.position.sequence
-        return await super().decide(aggregates, aggregate_id, *words, cause=cause, **more)
-
-
 class CountingIds:
     def __init__(self) -> None:
         self.count = 0
@@ -94,7 +73,8 @@ class CountingIds:
 class World:
     """
     `boots`, `accepts`: whether machines boot and take configurations; orders wait in `orders` until `settle`. `dry` are
-    subnets without addresses, `unroutable` VIPs that no router takes. So many commits are handled `together`.
+    subnets without addresses, `unroutable` VIPs that no router takes. So many commits are handled `together`, the feeds
+    one after the other or, as in a service, `at_once`.
     """
 
     boots: bool = True
@@ -116,6 +96,7 @@ class World:
     read: dict[str, int] = field(default_factory=dict)
     led: dict[str, str] = field(default_factory=dict)
     together: int = 32
+    at_once: bool = False
     site: Site = field(default_factory=Site)
     limits: Limits = field(default_factory=Limits)
     reserves: bool = True
@@ -124,6 +105,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.ids = CountingIds()
+        self.offered = Offered(set)
         self.start()
 
     def start(self) -> None:
@@ -131,7 +113,7 @@ class World:
         self.states = States()
         self.planning = Planning(self, self.clock)
         self.machines_known = AmphoraFacts(self.store)
-        shell = InOrder(self.store, self.clock, self.ids)
+        shell = InOrder(self.store, self.clock, self.ids, offered=self.offered)
         self.planner = Planner(
             self.states,
             shell,
@@ -143,6 +125,8 @@ class World:
             courtesy=Courtesy(self.clock),
             site=self.site,
         )
+        self.planner._concerns = Noted(self.states, self.planner._placing, self.planner._pools, shell.told)
+        self.turns = {owner: asyncio.Lock() for owner in streams.FEEDS["planner"]}
 
     async def restart(self) -> None:
         self.start()
@@ -213,17 +197,32 @@ class World:
         await self._feed()
 
     async def _feed(self) -> bool:
-        moved = False
-        for owner in streams.FEEDS["planner"]:
-            stream = streams.events_of(owner)
-            handler = self.planner.own if owner == "planner" else self.planner.foreign
+        if self.at_once:
+            return any(await asyncio.gather(*map(self._read, streams.FEEDS["planner"])))
+        return any([await self._read(owner) for owner in streams.FEEDS["planner"]])
+
+    async def _read(self, owner: str) -> bool:
+        """Have all handled that stands on a stream now; a service has one reader for each."""
+        stream, moved = streams.events_of(owner), False
+        handler = self.planner.own if owner == "planner" else self.planner.foreign
+        async with self.turns[owner]:
             waiting = [recorded async for recorded in self.store.read(stream, after=self.read.get(stream, 0))]
             for start in range(0, len(waiting), self.together):
                 commits = waiting[start : start + self.together]
-                await handler(commits)
+                await self._insist(commits, handler)
                 self.read[stream] = commits[-1].position.sequence
                 moved = True
         return moved
+
+    async def _insist(
+        self, commits: Sequence[Recorded], handler: Callable[[Sequence[Recorded]], Awaitable[None]]
+    ) -> None:
+        """Do as a service does where the log does not answer: what was to be handled together is handled one by one."""
+        try:
+            await handler(commits)
+        except RetryableError:
+            for recorded in commits:
+                await self._insist([recorded], handler)
 
     async def _work(self) -> bool:
         orders, self.orders = self.orders, []
@@ -242,11 +241,10 @@ class World:
             case BootAmphora() if self.boots and (host := self._host(order)):
                 self.booted.add(order.amphora_id)
                 self.machines[order.amphora_id] = (host, order)
-                await self._happened("amphora", order.amphora_id, order, _booted(order, host))
+                booted = news.booted(order.amphora_id, host, appliance_id=order.appliance_id, image_tag=order.image_tag)
+                await self._happened("amphora", order.amphora_id, order, booted)
             case BootAmphora():
-                failed = amphorae.AmphoraBootFailed(
-                    amphora_id=order.amphora_id, appliance_id=order.appliance_id, reason="out of resources: no host"
-                )
+                failed = news.boot_failed(order.amphora_id, appliance_id=order.appliance_id)
                 await self._happened("amphora", order.amphora_id, order, failed)
             case ConfigureAmphora() if order.amphora_id not in self.booted:
                 pass
@@ -255,31 +253,24 @@ class World:
             case ConfigureAmphora():
                 await self._happened("amphora", order.amphora_id, order, self._configure(order))
             case FenceAmphora():
-                fenced = amphorae.AmphoraFenced(amphora_id=order.amphora_id, appliance_id=order.appliance_id)
+                fenced = news.fenced(order.amphora_id, appliance_id=order.appliance_id)
                 await self._happened("amphora", order.amphora_id, order, fenced)
             case DeleteAmphora():
                 self.machines.pop(order.amphora_id, None)
-                gone = amphorae.AmphoraDeleted(amphora_id=order.amphora_id, appliance_id=order.appliance_id)
+                gone = news.deleted(order.amphora_id, appliance_id=order.appliance_id)
                 self.configured.pop(order.amphora_id, None)
                 await self._happened("amphora", order.amphora_id, order, gone)
             case SettlePorts() if order.revision <= self.settled.get(order.amphora_id, 0):
                 pass  # answered already: the network service drops it
             case SettlePorts() if port := self._failing(order):
                 self.settled[order.amphora_id] = order.revision
-                failed_port = network.PortFailed(
-                    amphora_id=order.amphora_id,
-                    appliance_id=order.appliance_id,
-                    port_id=port.id,
-                    reason="out of addresses in subnet x",
-                )
+                failed_port = news.port_failed(order.amphora_id, port.id, appliance_id=order.appliance_id)
                 self.missing_ports.add(port.id)
                 await self._happened("port", order.amphora_id, order, failed_port)
             case SettlePorts():
                 self.settled[order.amphora_id] = order.revision
                 self.missing_ports -= {port.id for port in order.ports}
-                settled = network.PortsSettled(
-                    amphora_id=order.amphora_id, appliance_id=order.appliance_id, revision=order.revision
-                )
+                settled = news.ports_settled(order.amphora_id, order.revision, appliance_id=order.appliance_id)
                 await self._happened("port", order.amphora_id, order, settled)
             case SettleRoutes():
                 await self._happened("route", order.appliance_id, order, self._route(order))
@@ -326,22 +317,14 @@ class World:
 
     def _configure(self, order: ConfigureAmphora) -> Event:
         if not self.accepts or self.refuses(order):
-            return amphorae.AmphoraConfigurationRefused(
-                amphora_id=order.amphora_id,
+            return news.refused(
+                order.amphora_id,
+                order.bundle,
                 appliance_id=order.appliance_id,
-                bundle=order.bundle,
-                reason="haproxy: no",
                 load_balancer_ids=self.blames(order),
             )
         self.configured[order.amphora_id] = order
-        return amphorae.AmphoraConfigured(
-            amphora_id=order.amphora_id,
-            appliance_id=order.appliance_id,
-            bundle=order.bundle,
-            digest="d",
-            result="reload",
-            took_ms=1.0,
-        )
+        return news.configured(order)
 
     async def boot_fails(self, amphora_id: str) -> None:
         """Have compute say that an amphora, which ran, does not come back."""
@@ -353,9 +336,7 @@ class World:
             vip_port_id=PortId("v"),
             deadline_s=1.0,
         )
-        failed = amphorae.AmphoraBootFailed(
-            amphora_id=order.amphora_id, appliance_id=order.appliance_id, reason="the host is gone"
-        )
+        failed = news.boot_failed(order.amphora_id, appliance_id=order.appliance_id, reason="the host is gone")
         self.booted.discard(amphora_id)
         await self._happened("amphora", amphora_id, order, failed)
 
@@ -363,12 +344,7 @@ class World:
         """Have health judge an amphora lost; it is told under the id that its order to boot had."""
         order = self.machines.pop(amphora_id)[1]
         self.booted.discard(amphora_id)
-        lost = AmphoraLost(
-            amphora_id=order.amphora_id,
-            appliance_id=order.appliance_id,
-            last_heard_at=self.clock.now(),
-            reason="silent for 3 s",
-        )
+        lost = news.lost(order.amphora_id, appliance_id=order.appliance_id, last_heard_at=self.clock.now())
         await self.happened("liveness", amphora_id, lost)
 
     async def _happened(self, kind: str, target: str, order: Order, event: Event) -> None:
@@ -386,16 +362,3 @@ class World:
         envelope = commit_envelope(commit, source=owner, correlation_id="c")
         # Whatever a test does to the planner's appends, others' are well.
         await MemoryEventStore.append(self.store, subject, commit, expected=expected, envelope=envelope)
-
-
-def _booted(order: BootAmphora, host: str) -> amphorae.AmphoraBooted:
-    return amphorae.AmphoraBooted(
-        amphora_id=order.amphora_id,
-        appliance_id=order.appliance_id,
-        compute_id="c",
-        host=host,
-        image_tag=order.image_tag,
-        management_address="10.250.1.1",
-        heartbeat_key_version=1,
-        certificate_expires_at=START,
-    )

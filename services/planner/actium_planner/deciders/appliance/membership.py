@@ -20,9 +20,13 @@ def join(state: ApplianceState, amphora_id: AmphoraId, host: str, context: Conte
     if amphora is None or amphora.stage is not Stage.APPOINTED:
         return []
     if host in context.shunned_hosts:
-        reason = f"out of resources: a load balancer that it shall be apart from is on {host}, too"
-        return dismiss(state, amphora, reason, context)
+        return dismiss(state, amphora, met_on(host), context)
     return [events.AmphoraJoined(appliance_id=state.id, amphora_id=amphora_id, host=host)]
+
+
+def met_on(host: str) -> str:
+    """Say why an amphora does not stay where others have come meanwhile."""
+    return f"out of resources: a load balancer that it shall be apart from is on {host}, too"
 
 
 def dismiss(state: ApplianceState, amphora: AmphoraState, reason: str, context: Context) -> Sequence[ApplianceEvent]:

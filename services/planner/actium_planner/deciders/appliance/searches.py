@@ -6,6 +6,7 @@ from datetime import timedelta
 from actium_planner.deciders.appliance import rounds
 from actium_planner.deciders.appliance.context import Context
 from actium_planner.deciders.appliance.filling import Counts, next_counts, resident, vip_port
+from actium_planner.deciders.appliance.membership import met_on
 from actium_planner.deciders.appliance.state import ApplianceState
 from actium_shared.events import appliance as events
 from actium_shared.events.appliance import ApplianceEvent
@@ -18,13 +19,13 @@ def handed_out(trigger: SpareHandedOut, state: ApplianceState, context: Context)
     if trigger.appliance_id != state.id or trigger.search not in state.unanswered:
         return []
     ended = events.SpareSearchEnded(appliance_id=state.id, search=trigger.search, answered=True)
-    search = state.search
-    wanted = search is not None and search.number == trigger.search and bool(rounds.living(state, context))
-    counts = next_counts(state, search.role, context) if wanted and search is not None else Counts(attempt=0)
+    reason = _not_wanted(trigger, state, context)
+    search = state.search if reason is None else None
+    counts = Counts(attempt=0) if search is None else next_counts(state, search.role, context)
     appointed = events.AmphoraAppointed(
         appliance_id=state.id,
         amphora_id=trigger.amphora_id,
-        role=search.role if wanted and search is not None else state.roles[0],
+        role=state.roles[0] if search is None else search.role,
         attempt=counts.attempt,
         losses=counts.losses,
         management_port_id=trigger.management_port_id,
@@ -34,17 +35,20 @@ def handed_out(trigger: SpareHandedOut, state: ApplianceState, context: Context)
         spare=True,
         image_tag=trigger.image_tag,
         host=trigger.host,
-        replaces=search.replaces if wanted and search is not None else None,
+        replaces=None if search is None else search.replaces,
     )
-    if wanted:
+    if reason is None:
         joined = events.AmphoraJoined(appliance_id=state.id, amphora_id=trigger.amphora_id, host=trigger.host)
         return [ended, appointed, joined]
-    reason = "the search that it was handed out for is over"
-    return [
-        ended,
-        appointed,
-        events.AmphoraDismissed(appliance_id=state.id, amphora_id=trigger.amphora_id, reason=reason),
-    ]
+    dismissed = events.AmphoraDismissed(appliance_id=state.id, amphora_id=trigger.amphora_id, reason=reason)
+    return [ended, appointed, dismissed]
+
+
+def _not_wanted(trigger: SpareHandedOut, state: ApplianceState, context: Context) -> str | None:
+    """Say why a spare cannot be taken into service, if it cannot: meanwhile others may have come to its host, too."""
+    if state.search is None or state.search.number != trigger.search or not rounds.living(state, context):
+        return "the search that it was handed out for is over"
+    return met_on(trigger.host) if trigger.host in context.shunned_hosts else None
 
 
 def denied(trigger: SpareDenied, state: ApplianceState) -> Sequence[ApplianceEvent]:

@@ -157,7 +157,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Try:
-    """The last appointment to a role, after `losses` who came and were lost soon; whether this one has `come` to run a bundle."""
+    """The last appointment to a role, after `losses` who came and were lost soon; whether it has `come` to run a bundle."""
 
     amphora_id: AmphoraId
     attempt: int

@@ -22,7 +22,7 @@ from actium_embedded import environment
 from actium_embedded import world as worlds
 
 BIN = Path(sys.executable).parent
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 ACTIVE_WITHIN_S = 30.0
 CONVERGE_WITHIN_S = 60.0
 
