@@ -5,6 +5,7 @@ What is a burst, how long the wait may last and what ends it are here; `handlers
 """
 
 from collections import deque
+from collections.abc import Sequence
 
 from actium_shared.clock import Clock
 from actium_shared.commands.planner import CreateLoadBalancer
@@ -50,11 +51,16 @@ class Courtesy:
         """Let nothing wait for a while: what serves already is concerned, and stands on the log behind creations."""
         self._hurry_until = self._clock.monotonic() + LATE_MOST_S
 
-    async def give_way(self, recorded: Recorded) -> None:
-        """Return when the commit may be followed up: at once, unless it is a creation in a burst that is not late yet."""
-        if not any(isinstance(event, LoadBalancerCreated) for event in recorded.commit.events):
+    async def give_way(self, commits: Sequence[Recorded]) -> None:
+        """Return when these may be followed up: at once, unless creations are among them in a burst and none is late yet."""
+        oldest = min((each.stored_at for each in commits if _creates(each)), default=None)
+        if oldest is None:
             return
-        late_s = max(0.0, (self._clock.now() - recorded.stored_at).total_seconds())
+        late_s = max(0.0, (self._clock.now() - oldest).total_seconds())
         until = self._clock.monotonic() + LATE_MOST_S - late_s
         while self._hurry_until <= self._clock.monotonic() < min(until, self._burst_until):
             await self._clock.sleep(LOOK_S)
+
+
+def _creates(recorded: Recorded) -> bool:
+    return any(isinstance(event, LoadBalancerCreated) for event in recorded.commit.events)

@@ -134,6 +134,7 @@ class Planner:
         """Have the other aggregates follow commits of some, then plan anew for what changed."""
         for recorded in commits:
             self._states.absorb(recorded)
+        await self._courtesy.give_way(commits)
         await side_by_side(commits, self._concerns.of_own, self._own_line)
 
     async def foreign(self, commits: Sequence[Recorded]) -> None:
@@ -157,7 +158,6 @@ class Planner:
             await handle_within_request(recorded, self._foreign)
 
     async def _followed(self, recorded: Recorded) -> None:
-        await self._courtesy.give_way(recorded)
         if recorded.aggregate == LOAD_BALANCER:
             await self._load_balancer_changed(LoadBalancerId(recorded.aggregate_id), recorded)
         elif recorded.aggregate == APPLIANCE:

@@ -38,7 +38,7 @@ class Crowd(HandClock):
     async def waits_s(self, event: Event) -> float:
         """Say how long it takes until what just came to the log may be followed up."""
         began = self.monotonic()
-        await self.courtesy.give_way(on_the_log(event, self))
+        await self.courtesy.give_way([on_the_log(event, self)])
         return self.monotonic() - began
 
 
@@ -72,11 +72,18 @@ async def test_a_burst_that_never_ends_delays_what_follows_by_a_second_at_most()
 
 async def test_what_waited_on_the_log_already_waits_only_for_the_rest_of_the_second() -> None:
     crowd = burst(for_s=5.0)
-    await crowd.courtesy.give_way(on_the_log(a.created(), crowd, ago_s=0.7))
+    await crowd.courtesy.give_way([on_the_log(a.created(), crowd, ago_s=0.7)])
     assert crowd.monotonic() == pytest.approx(LATE_MOST_S - 0.7, abs=2 * LOOK_S)
     began = crowd.monotonic()
-    await crowd.courtesy.give_way(on_the_log(a.created(), crowd, ago_s=60.0))
+    await crowd.courtesy.give_way([on_the_log(a.created(), crowd, ago_s=60.0)])
     assert crowd.monotonic() == began
+
+
+async def test_those_that_wait_together_wait_as_long_as_the_oldest_of_them_may() -> None:
+    crowd = burst(for_s=5.0)
+    commits = [on_the_log(a.created(), crowd, ago_s=ago_s) for ago_s in (0.2, 0.7, 0.1)]
+    await crowd.courtesy.give_way([on_the_log(LoadBalancerDeleted(load_balancer_id=a.LB), crowd, ago_s=3), *commits])
+    assert crowd.monotonic() == pytest.approx(LATE_MOST_S - 0.7, abs=2 * LOOK_S)
 
 
 async def test_who_waits_for_each_creation_to_be_active_is_never_delayed() -> None:

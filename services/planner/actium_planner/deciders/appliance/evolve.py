@@ -1,11 +1,11 @@
 """How events change an appliance. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from immutables import Map
+from msgspec.structs import replace
 
 from actium_planner.deciders.appliance import routes
 from actium_planner.deciders.appliance.state import (

@@ -5,7 +5,8 @@ A route leads to a VIP before a bundle serves it, and as long as the appliance h
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from actium_planner.deciders.appliance.state import ApplianceState
 from actium_shared.events import appliance as events

@@ -1,10 +1,10 @@
 """What is true of one appliance; how events change it is in `evolve`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+import msgspec
 from immutables import Map
 
 from actium_shared.ids import AmphoraId, ApplianceId, LoadBalancerId, PortId, SubnetId, derived_id
@@ -33,8 +33,7 @@ class Outcome(Enum):
     LATE = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AmphoraState:
+class AmphoraState(msgspec.Struct, frozen=True, kw_only=True):
     """
     One amphora. `ports` are the member subnets it shall have a port in; `trimming`: some that it has shall go.
 
@@ -90,8 +89,7 @@ class AmphoraState:
         return PortId(derived_id("member-port", self.id, subnet_id))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bundle:
+class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     """
     The newest configuration that was cut, whom it is for or names (`members`), and which of them yield.
 
@@ -102,9 +100,9 @@ class Bundle:
 
     number: int = 0
     epoch: int = 1
-    holds: Mapping[LoadBalancerId, int] = field(default_factory=dict)
+    holds: Mapping[LoadBalancerId, int] = msgspec.field(default_factory=dict)
     member_subnets: frozenset[SubnetId] = frozenset()
-    draining: Mapping[SubnetId, datetime] = field(default_factory=dict)
+    draining: Mapping[SubnetId, datetime] = msgspec.field(default_factory=dict)
     deadline_at: datetime | None = None
     outcome: Outcome = Outcome.APPLIED
     retry_at: datetime | None = None
@@ -115,8 +113,7 @@ class Bundle:
     routing: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """The newest wish of a load balancer that amphorae refused, `count` times in a row; tried again at `retry_at`."""
 
     generation: int
@@ -124,8 +121,7 @@ class Refusal:
     retry_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Routing:
+class Routing(msgspec.Struct, frozen=True, kw_only=True):
     """
     Routes to the VIPs of a routed front end, by revision: the newest that is `wished`, that is `laid`, that is `missing`.
 
@@ -145,8 +141,7 @@ class Routing:
         return self.laid >= self.wished
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
+class Search(msgspec.Struct, frozen=True, kw_only=True):
     """A spare is asked for."""
 
     number: int
@@ -155,8 +150,7 @@ class Search:
     deadline_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Try:
+class Try(msgspec.Struct, frozen=True, kw_only=True):
     """The last appointment to a role, after `losses` who came and were lost soon; whether it has `come` to run a bundle."""
 
     amphora_id: AmphoraId
@@ -166,8 +160,7 @@ class Try:
     come: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApplianceState:
+class ApplianceState(msgspec.Struct, frozen=True, kw_only=True):
     """
     One appliance. `retry_at` is set while no amphora can be had, after `failures` tries in not too long a time.
 
@@ -183,15 +176,15 @@ class ApplianceState:
     id: ApplianceId | None = None
     topology: str = SINGLE
     image_tag: str = ""
-    flavor: Mapping[str, str | int | bool | tuple[str, ...]] = field(default_factory=dict)
+    flavor: Mapping[str, str | int | bool | tuple[str, ...]] = msgspec.field(default_factory=dict)
     load_balancers: tuple[LoadBalancerId, ...] = ()
-    amphorae: Map[AmphoraId, AmphoraState] = field(default_factory=Map)
+    amphorae: Map[AmphoraId, AmphoraState] = msgspec.field(default_factory=Map)
     appointed: int = 0
-    tries: Map[str, Try] = field(default_factory=Map)
-    bundle: Bundle = field(default_factory=Bundle)
+    tries: Map[str, Try] = msgspec.field(default_factory=Map)
+    bundle: Bundle = msgspec.field(default_factory=Bundle)
     established: bool = False
-    announced: Mapping[LoadBalancerId, int] = field(default_factory=dict)
-    waiting: Map[LoadBalancerId, int] = field(default_factory=Map)
+    announced: Mapping[LoadBalancerId, int] = msgspec.field(default_factory=dict)
+    waiting: Map[LoadBalancerId, int] = msgspec.field(default_factory=Map)
     last_holder: AmphoraId | None = None
     newest_master: AmphoraId | None = None
     split_by: datetime | None = None
@@ -201,12 +194,12 @@ class ApplianceState:
     cold: bool = False
     failures: int = 0
     applied: int = 0
-    applied_holds: Mapping[LoadBalancerId, int] = field(default_factory=dict)
-    good: Map[LoadBalancerId, int] = field(default_factory=Map)
-    refusals: Map[LoadBalancerId, Refusal] = field(default_factory=Map)
+    applied_holds: Mapping[LoadBalancerId, int] = msgspec.field(default_factory=dict)
+    good: Map[LoadBalancerId, int] = msgspec.field(default_factory=Map)
+    refusals: Map[LoadBalancerId, Refusal] = msgspec.field(default_factory=Map)
     suspects: frozenset[LoadBalancerId] = frozenset()
     stumbles: int = 0
-    routing: Routing = field(default_factory=Routing)
+    routing: Routing = msgspec.field(default_factory=Routing)
     retry_at: datetime | None = None
     failed_until: datetime | None = None
     retired: bool = False

@@ -6,11 +6,10 @@ that failed there can be asked for again.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from immutables import Map
-from msgspec import structs
+from msgspec.structs import replace
 
 from actium_planner.deciders.load_balancer.state import LoadBalancerState, Proposal
 from actium_shared.events import load_balancer as events
@@ -139,7 +138,7 @@ def removals(state: LoadBalancerState, object_id: str) -> Iterator[LoadBalancerE
             yield events.ListenerUpdated(
                 load_balancer_id=removal.load_balancer_id,
                 generation=removal.generation,
-                listener=structs.replace(listener, default_pool_id=None),
+                listener=replace(listener, default_pool_id=None),
             )
     yield removal
 

@@ -1,9 +1,9 @@
 """How events change what is true of one load balancer."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from immutables import Map
+from msgspec.structs import replace
 
 from actium_planner.deciders.load_balancer import elsewhere
 from actium_planner.deciders.load_balancer.state import L7PolicyState, LoadBalancerState, PoolState

@@ -1,8 +1,9 @@
 """The load balancer itself: created with its tree, updated, deleted."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from actium_planner.deciders.load_balancer import children
 from actium_planner.deciders.load_balancer.decision import Decision

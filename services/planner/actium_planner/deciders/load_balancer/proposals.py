@@ -7,8 +7,9 @@ locks nothing any more meanwhile.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from actium_planner.deciders.load_balancer import reports
 from actium_planner.deciders.load_balancer.decision import Decision

@@ -1,9 +1,9 @@
 """What is true of one load balancer; how events change it is in `evolve`."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 
+import msgspec
 from immutables import Map
 from msgspec.structs import replace
 
@@ -35,12 +35,11 @@ from actium_shared.wishes import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PoolState:
+class PoolState(msgspec.Struct, frozen=True):
     """A pool as it is wished for."""
 
     pool: Pool
-    members: Map[MemberId, Member] = field(default_factory=Map)
+    members: Map[MemberId, Member] = msgspec.field(default_factory=Map)
     health_monitor: HealthMonitor | None = None
 
     def wish(self) -> PoolWish:
@@ -51,16 +50,14 @@ class PoolState:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class L7PolicyState:
+class L7PolicyState(msgspec.Struct, frozen=True):
     """A policy as it is wished for; its place is in the load balancer's `l7_order`, `policy.position` may be an old one."""
 
     policy: L7Policy
-    rules: Map[L7RuleId, L7Rule] = field(default_factory=Map)
+    rules: Map[L7RuleId, L7Rule] = msgspec.field(default_factory=Map)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
+class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     """A wish that another vendor's driver is asked about. `reported` is what that driver says meanwhile, for later."""
 
     id: str
@@ -75,22 +72,20 @@ class Proposal:
     reported: tuple[ObjectStatus, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reported:
+class Reported(msgspec.Struct, frozen=True, kw_only=True):
     """
     What another vendor's driver has said of its objects, by id, since the last wish (of traffic: ever).
 
     `leaving` are objects that shall go and that it has not called gone yet; `due_at` is when it should have spoken.
     """
 
-    provisioning: Map[str, str] = field(default_factory=Map)
-    operating: Map[str, str] = field(default_factory=Map)
-    leaving: Map[str, LoadBalancerEvent] = field(default_factory=Map)
+    provisioning: Map[str, str] = msgspec.field(default_factory=Map)
+    operating: Map[str, str] = msgspec.field(default_factory=Map)
+    leaving: Map[str, LoadBalancerEvent] = msgspec.field(default_factory=Map)
     due_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LoadBalancerState:
+class LoadBalancerState(msgspec.Struct, frozen=True):
     """
     One load balancer as it is wished for, and how far the wish has come.
 
@@ -100,10 +95,10 @@ class LoadBalancerState:
     """
 
     load_balancer: LoadBalancer | None = None
-    listeners: Map[ListenerId, Listener] = field(default_factory=Map)
-    pools: Map[PoolId, PoolState] = field(default_factory=Map)
-    l7_policies: Map[L7PolicyId, L7PolicyState] = field(default_factory=Map)
-    l7_order: Map[ListenerId, tuple[L7PolicyId, ...]] = field(default_factory=Map)
+    listeners: Map[ListenerId, Listener] = msgspec.field(default_factory=Map)
+    pools: Map[PoolId, PoolState] = msgspec.field(default_factory=Map)
+    l7_policies: Map[L7PolicyId, L7PolicyState] = msgspec.field(default_factory=Map)
+    l7_order: Map[ListenerId, tuple[L7PolicyId, ...]] = msgspec.field(default_factory=Map)
     generation: int = 0
     ended: int = 0
     failed: int = 0
@@ -116,12 +111,12 @@ class LoadBalancerState:
     withdrawn: bool = False
     deleted: bool = False
     proposal: Proposal | None = None
-    lapsed: Map[str, Proposal] = field(default_factory=Map)
+    lapsed: Map[str, Proposal] = msgspec.field(default_factory=Map)
     """Proposals that nobody settled in time, until what their driver may have made of them is undone."""
     settled: str = ""
     """The last proposal that was settled, so that a repeated settlement is recognised."""
-    reported: Reported = field(default_factory=Reported)
-    history: Map[int, "LoadBalancerState"] = field(default_factory=Map)
+    reported: Reported = msgspec.field(default_factory=Reported)
+    history: Map[int, "LoadBalancerState"] = msgspec.field(default_factory=Map)
 
     @property
     def is_ours(self) -> bool:

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 
+import msgspec
 from immutables import Map
+from msgspec.structs import replace
 
 from actium_shared.events import spares as events
 from actium_shared.events.spares import SparesEvent
@@ -25,8 +26,7 @@ class Stage(Enum):
     SHUT_DOWN = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpareState:
+class SpareState(msgspec.Struct, frozen=True, kw_only=True):
     """One spare. `avoid_hosts` are those it had better not come to; `host` is where it did."""
 
     id: AmphoraId
@@ -38,18 +38,17 @@ class SpareState:
     host: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SparesState:
+class SparesState(msgspec.Struct, frozen=True, kw_only=True):
     """One pool. `failures` counts tries that failed since a spare was last ready; none is made before `retry_at`."""
 
     id: SparesId | None = None
     size: int = 0
     image_tag: str = ""
     flavor_id: str | None = None
-    flavor: Mapping[str, str | int | bool] = field(default_factory=dict)
+    flavor: Mapping[str, str | int | bool] = msgspec.field(default_factory=dict)
     availability_zone: str | None = None
-    availability_zone_data: Mapping[str, str | int | bool | tuple[str, ...]] = field(default_factory=dict)
-    spares: Map[AmphoraId, SpareState] = field(default_factory=Map)
+    availability_zone_data: Mapping[str, str | int | bool | tuple[str, ...]] = msgspec.field(default_factory=dict)
+    spares: Map[AmphoraId, SpareState] = msgspec.field(default_factory=Map)
     appointed: int = 0
     failures: int = 0
     retry_at: datetime | None = None
