@@ -1,7 +1,7 @@
 """How compute is wired together."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from actium_compute import migrations
 from actium_compute.acquaintance import Acquaintances
@@ -50,6 +50,9 @@ from actium_shared.ids import SecretRef
 from actium_shared.lease import Lease
 from actium_shared.read_model import Database, Positions, Projector, types_of
 from actium_shared.service import Service, connect
+
+TOGETHER_MOST = 32
+"""So many commits that wait are one transaction."""
 
 DEFAULT_IMAGE = "default"
 """The tag of the image that belongs to this compute; orders name it unless a flavor names another."""
@@ -207,9 +210,10 @@ async def serve(
             case _:
                 workers.wake(order.amphora_id)
 
-    async def follow(item: Recorded) -> None:
-        is_of_secret = any(isinstance(event, SecretEvent) for event in item.commit.events)
-        for touched in await projector.apply([item]):
+    async def follow(commits: Sequence[Recorded]) -> None:
+        told = await projector.apply(commits)  # of the newest, where the first were applied before
+        for item, touched in zip(commits[len(commits) - len(told) :], told, strict=True):
+            is_of_secret = any(isinstance(event, SecretEvent) for event in item.commit.events)
             for amphora_id in touched:
                 if is_of_secret:
                     acquaintances.of(amphora_id).note_changed_secret()
@@ -223,10 +227,11 @@ async def serve(
     service = Service("compute", bus, clock)
     foreign = types_of(READS)  # each of our own moves an aggregate, whatever it tells
     for stream in (OWN, NETWORK):
-        service.feed(
+        service.feed_batches(
             stream,
             follow,
             after=positions.of(stream),
+            most=TOGETHER_MOST,
             passes=lambda delivery: positions.passes(delivery, None if delivery.stream == OWN else foreign),
         )
     service.orders(handlers(database, begin, clock))

@@ -33,6 +33,9 @@ from actium_shared.service import Service, connect
 
 log = logging.getLogger(__name__)
 
+TOGETHER_MOST = 32
+"""So many commits that wait are one transaction."""
+
 
 async def main(settings: NetworkSettings) -> None:
     """Be the network service of one of the worlds that this machine can have by itself."""
@@ -162,10 +165,11 @@ class App:
         service = Service("network", self._bus, self._clock)
         foreign = types_of(READS)  # each of our own moves an aggregate, whatever it tells
         for stream in (OWN, PLANNER):
-            service.feed(
+            service.feed_batches(
                 stream,
                 self._apply,
                 after=self._positions.of(stream),
+                most=TOGETHER_MOST,
                 passes=lambda delivery: self._positions.passes(delivery, None if delivery.stream == OWN else foreign),
             )
         service.orders(handlers.orders(orders))
@@ -174,8 +178,8 @@ class App:
         service.fact(lambda: self._facts(releasing, settling, routing))
         await service.run()
 
-    async def _apply(self, item: Recorded) -> None:
-        await self._projector.apply([item])
+    async def _apply(self, commits: Sequence[Recorded]) -> None:
+        await self._projector.apply(commits)
 
     async def _remove_strays_at_start(self, strays: Strays) -> None:
         # What a loss of the tables in the midst of work left behind; where that fails, the later looks go on.

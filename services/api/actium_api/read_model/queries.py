@@ -165,12 +165,10 @@ def tree(connection: sa.Connection, load_balancer_id: str) -> Tree | None:
         statement = statements.select_in_order(table.c.load_balancer_id, False, table.c.body)
         return [bytes(each) for each in connection.scalars(statement, {"key": load_balancer_id})]
 
-    return Tree(
-        load_balancer=own,
-        listeners=bodies(LISTENERS),
-        pools=bodies(POOLS),
-        children=bodies(MEMBERS) + bodies(HEALTH_MONITORS) + bodies(L7_POLICIES) + bodies(L7_RULES),
-    )
+    listeners, pools = bodies(LISTENERS), bodies(POOLS)
+    of_pools = bodies(MEMBERS) + bodies(HEALTH_MONITORS) if pools else []
+    of_listeners = bodies(L7_POLICIES) + bodies(L7_RULES) if listeners else []
+    return Tree(load_balancer=own, listeners=listeners, pools=pools, children=of_pools + of_listeners)
 
 
 def statistics(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> dict[str, int]:
