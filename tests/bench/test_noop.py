@@ -69,10 +69,11 @@ class Client:
         return made
 
     async def until_active(self, load_balancer_id: str) -> None:
-        """Look until nothing of it is pending, as waiting clients do, only more often."""
+        """Look at it until it is not pending, as waiting clients do, only more often; then at all that is in it."""
         async with asyncio.timeout(WITHIN_S):
-            while PENDING in json.dumps(await self.ask("GET", f"/loadbalancers/{load_balancer_id}/status")):
-                await asyncio.sleep(POLL_S)
+            for path in (f"/loadbalancers/{load_balancer_id}", f"/loadbalancers/{load_balancer_id}/status"):
+                while PENDING in json.dumps(await self.ask("GET", path)):
+                    await asyncio.sleep(POLL_S)
 
 
 @pytest.fixture

@@ -20,8 +20,11 @@ WITHIN_S = 0.07
 LULL_S = 0.1
 """A burst is over when no creation was asked for in this time."""
 
-LATE_MOST_S = 1.0
-"""After this a creation is followed up, however long the burst. Clients that wait for ACTIVE look once a second or less."""
+LATE_MOST_S = 4.0
+"""After this a creation is followed up, however long the burst: so long a thousand take to be answered."""
+
+HURRY_S = 1.0
+"""So long nothing waits once something came that is not to wait."""
 
 LOOK_S = 0.005
 """So soon a wait ends when something comes that is not to wait behind it."""
@@ -49,7 +52,7 @@ class Courtesy:
 
     def hurry(self) -> None:
         """Let nothing wait for a while: what serves already is concerned, and stands on the log behind creations."""
-        self._hurry_until = self._clock.monotonic() + LATE_MOST_S
+        self._hurry_until = self._clock.monotonic() + HURRY_S
 
     async def give_way(self, commits: Sequence[Recorded]) -> None:
         """Return when these may be followed up: at once, unless creations are among them in a burst and none is late yet."""
