@@ -34,6 +34,7 @@ REST_S = 5.0
 WITHIN_S = 60.0
 POLL_S = 0.002
 PENDING = "PENDING"
+FAILED = '"provisioning_status": "ERROR"'
 SUBNET = "public"
 
 
@@ -72,8 +73,9 @@ class Client:
         """Look at it until it is not pending, as waiting clients do, only more often; then at all that is in it."""
         async with asyncio.timeout(WITHIN_S):
             for path in (f"/loadbalancers/{load_balancer_id}", f"/loadbalancers/{load_balancer_id}/status"):
-                while PENDING in json.dumps(await self.ask("GET", path)):
+                while PENDING in (told := json.dumps(await self.ask("GET", path))):
                     await asyncio.sleep(POLL_S)
+                assert FAILED not in told
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from datetime import datetime
 from actium_planner.amphora_facts import AmphoraFacts
 from actium_planner.asks import Asks, Site
 from actium_planner.concerns import APPLIANCE, LOAD_BALANCER, Concerns, load_balancers_told, vips_released
-from actium_planner.courtesy import Courtesy
+from actium_planner.courtesy import Courtesy, creates
 from actium_planner.decide_and_append import Shell
 from actium_planner.deciders import appliance, load_balancer
 from actium_planner.deciders.appliance import ApplianceState, Context, Limits, Wishes, admission
@@ -134,8 +134,10 @@ class Planner:
         """Have the other aggregates follow commits of some, then plan anew for what changed."""
         for recorded in commits:
             self._states.absorb(recorded)
+        before = next((place for place, each in enumerate(commits) if creates(each)), len(commits))
+        await side_by_side(commits[:before], self._concerns.of_own, self._own_line)
         await self._courtesy.give_way(commits)
-        await side_by_side(commits, self._concerns.of_own, self._own_line)
+        await side_by_side(commits[before:], self._concerns.of_own, self._own_line)
 
     async def foreign(self, commits: Sequence[Recorded]) -> None:
         """Have appliances, pools of spares and load balancers follow what compute, the network and health tell."""

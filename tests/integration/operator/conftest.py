@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from starlette.datastructures import State
 
 from actium_api import operator
+from actium_api.http_protocol import Protocol
 from actium_api.settings import ApiSettings
 from actium_shared.bus import Bus
 from actium_shared.testing.nats_server import NatsServer
@@ -50,7 +51,9 @@ async def api(nats_server: NatsServer) -> AsyncIterator[OperatorApi]:
 
         listening = socket.create_server(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        config = uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            app, http=Protocol, ws="none", log_config=None, lifespan="off", timeout_graceful_shutdown=1
+        )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=20) as client:

@@ -6,16 +6,18 @@ from datetime import timedelta
 import pytest
 
 import builders as a
-from actium_planner.courtesy import CROWD, LATE_MOST_S, LOOK_S, LULL_S, WITHIN_S, Courtesy
+from actium_planner.courtesy import CROWD, HURRY_S, LATE_MOST_S, LOOK_S, LULL_S, WITHIN_S, Courtesy
 from actium_shared.commands import planner as commands
 from actium_shared.event_store import Recorded, commit_envelope
-from actium_shared.events.load_balancer import LoadBalancerDeleted
+from actium_shared.events.appliance import BundleApplied
+from actium_shared.events.load_balancer import LoadBalancerDeleted, RoundEnded
 from actium_shared.ids import LoadBalancerId
 from actium_shared.message import ClockCause, Command, Commit, Event, Position
 from unit.planner.world import START, HandClock, World
 
 LISTENED_AT_MOST_S = 10 * LATE_MOST_S
 CREATION = a.create_load_balancer()
+CHANGE = commands.DeleteLoadBalancer(load_balancer_id=a.LB, cascade=False)
 
 
 @dataclass
@@ -104,12 +106,22 @@ async def test_only_creations_wait() -> None:
 
 
 async def test_a_change_of_what_serves_ends_all_waiting_and_what_stands_before_it_is_done_without() -> None:
-    change = commands.DeleteLoadBalancer(load_balancer_id=a.LB, cascade=False)
-    crowd = burst(for_s=0.2, then=change)
+    crowd = burst(for_s=0.2, then=CHANGE)
     assert await crowd.waits_s(a.created()) <= 0.2 + 2 * LOOK_S
     for _ in range(CROWD):
         crowd.courtesy.asked(CREATION)
     assert await crowd.waits_s(a.created()) == 0
+
+
+async def test_what_stands_before_a_change_is_done_without_waiting_however_late_its_turn_comes() -> None:
+    crowd = burst(for_s=LATE_MOST_S)
+    before = on_the_log(a.created(), crowd)
+    crowd.courtesy.asked(CHANGE)
+    await crowd.sleep(HURRY_S + 1.0)
+    began = crowd.monotonic()
+    await crowd.courtesy.give_way([before])
+    assert crowd.monotonic() == began
+    assert await crowd.waits_s(a.created()) > 0, "and only that"
 
 
 # -- in the planner
@@ -128,6 +140,43 @@ async def test_a_burst_is_carried_whole_when_it_is_over() -> None:
     await world.settle()
     assert world.clock.monotonic() == pytest.approx(LULL_S, abs=2 * LOOK_S), "all of them waited together"
     assert all(world.load_balancer(lb_id).ended for lb_id in created)
+
+
+async def test_what_follows_from_a_change_does_not_wait_for_those_who_came_after_it() -> None:
+    world = World()
+    (changed,) = await create(world, 1)
+    await world.settle()
+    await world.ask(commands.DeleteLoadBalancer(load_balancer_id=changed, cascade=False))
+    world.clock.time += timedelta(seconds=HURRY_S + 0.5)  # so late its turn comes
+    for number in range(3 * CROWD):
+        await world.ask(a.create_load_balancer(id=LoadBalancerId(a.an_id(f"later-{number}"))))
+    began = world.clock.monotonic()
+    await world.settle()
+    assert world.clock.monotonic() == began
+    assert world.load_balancer(changed).deleted
+
+
+async def test_what_stands_before_creations_does_not_wait_with_them() -> None:
+    world = World()
+    (first,) = await create(world, 1)
+    while not any(isinstance(event, BundleApplied) for each in await world.unread() for event in each.commit.events):
+        assert await world.turn()
+    began = world.clock.now()
+    for number in range(3 * CROWD):
+        await world.ask(a.create_load_balancer(id=LoadBalancerId(a.an_id(f"later-{number}"))))
+    await world.settle()
+    (ended,) = await logged(world, RoundEnded, first)
+    assert ended.commit.decided_at == began
+    assert world.clock.now() > began, "the others have waited"
+
+
+async def logged(world: World, event: type[Event], lb_id: LoadBalancerId) -> list[Recorded]:
+    log = [item async for item in world.store.read("EVENTS_PLANNER", after=0)]
+    return [
+        item
+        for item in log
+        if item.aggregate_id == lb_id and any(isinstance(each, event) for each in item.commit.events)
+    ]
 
 
 async def test_the_loss_of_an_amphora_that_serves_waits_for_no_burst() -> None:

@@ -175,12 +175,19 @@ class World:
     async def settle(self) -> None:
         """Let everything happen until nothing more does."""
         for _ in range(SETTLES_WITHIN):
-            moved = await self._feed()
-            if self.works:
-                moved = await self._work() or moved
-            if not moved:
+            if not await self.turn():
                 return
         raise AssertionError("it never comes to rest")
+
+    async def turn(self) -> bool:
+        """Let the feeds be read once, and the orders be followed that are there then."""
+        moved = await self._feed()
+        return (await self._work() or moved) if self.works else moved
+
+    async def unread(self) -> list[Recorded]:
+        """Give the planner's own commits that it has not come to yet."""
+        stream = streams.events_of("planner")
+        return [item async for item in self.store.read(stream, after=self.read.get(stream, 0))]
 
     async def step(self) -> bool:
         """Let one feed round happen, without work."""
