@@ -146,9 +146,9 @@ def _act_on(at: Around, act: str, one: AmphoraId) -> None:
         case "reconfigure":
             at.operate(commands.ReconfigureAmphora(appliance_id=APPLIANCE, amphora_id=one))
         case "renew-one":
-            at.tell(_renewal(at, one))
+            at.tell(renewal(at, one))
         case "renewal-fails":
-            at.tell(_no_renewal(one))
+            at.tell(no_renewal(one))
         case "silent":
             at.silent.add(one)
         case "again" if one in at.hosts:
@@ -157,14 +157,16 @@ def _act_on(at: Around, act: str, one: AmphoraId) -> None:
                 at.tell(configured(at.runs[one]))
 
 
-def _renewal(at: Around, one: AmphoraId) -> rollout.ReplacementsOrdered:
+def renewal(at: Around, one: AmphoraId) -> rollout.ReplacementsOrdered:
+    """Give a rollout's word that one shall be replaced."""
     new = Replacement(amphora_id=one, appliance_id=APPLIANCE, image_tag="new", from_image_tag="default")
     return rollout.ReplacementsOrdered(
         rollout_id=RolloutId("r"), wave=1, replacements=(new,), deadline_at=at.now, left=0
     )
 
 
-def _no_renewal(one: AmphoraId) -> rollout.ReplacementFailed:
+def no_renewal(one: AmphoraId) -> rollout.ReplacementFailed:
+    """Give a rollout's word that it cannot replace one."""
     return rollout.ReplacementFailed(
         rollout_id=RolloutId("r"), amphora_id=one, appliance_id=APPLIANCE, image_tag="default", reason="no host left"
     )

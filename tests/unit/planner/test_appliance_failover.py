@@ -3,6 +3,7 @@
 from actium_planner.deciders.appliance import Stage
 from actium_shared.commands import planner as commands
 from actium_shared.commands.compute import BootAmphora, FenceAmphora
+from unit.planner.appliance_acts import no_renewal, renewal
 from unit.planner.appliances import FAIL_OVER, LIMITS, PAIR, RENAME, at_work, born, ids, on
 
 
@@ -178,3 +179,20 @@ def test_a_failover_of_what_serves_nobody_is_a_try_like_any_other() -> None:
     at.ask(FAIL_OVER)
     at.settle()
     assert (at.wish.failed, at.wish.ended) == (0, 2)
+
+
+def test_a_failover_that_is_late_is_made_up_for_though_a_rollout_has_given_up_on_the_same_amphora() -> None:
+    at = at_work()
+    first = at.only()
+    at.boots = False
+    at.tell(renewal(at, first.id))
+    at.ask(FAIL_OVER)
+    at.settle()
+    assert at.wish.failed
+    at.tell(no_renewal(first.id))
+    assert first.id in ids(at.state.leaving())
+    at.boots = True
+    at.wait(LIMITS.retry_s + 1)
+    at.settle()
+    assert first.id not in ids(at.state.serving())
+    assert (at.wish.pending, at.wish.failed, at.wish.ended) == (False, 0, 2)

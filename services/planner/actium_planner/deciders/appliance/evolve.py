@@ -207,7 +207,8 @@ def _evolve_amphorae(state: ApplianceState, event: ApplianceEvent) -> ApplianceS
             return replace(state, amphorae=state.amphorae.delete(amphora_id))
         case events.AmphoraLeaving(amphora_id=amphora_id, load_balancer_id=lb_id, generation=generation):
             waiting = state.waiting if lb_id is None else state.waiting.set(lb_id, generation)
-            leaving = replace(state.amphorae[amphora_id], leaving=True)
+            before = state.amphorae[amphora_id]
+            leaving = replace(before, leaving=True, failed_over=before.failed_over or lb_id is not None)
             # Asked for anew it is tried anew, pause or not.
             return replace(state, amphorae=state.amphorae.set(amphora_id, leaving), waiting=waiting, retry_at=None)
         case events.BundleInForce(amphora_id=amphora_id):
@@ -240,7 +241,7 @@ def _evolve_amphora(state: ApplianceState, amphora: AmphoraState, event: Applian
         case events.AmphoraShutDown():
             return replace(amphora, stage=Stage.SHUT_DOWN)
         case events.AmphoraStaying():
-            return replace(amphora, leaving=False)
+            return replace(amphora, leaving=False, failed_over=False)
         case events.AmphoraYielding(deadline_at=deadline_at):
             return replace(amphora, yield_by=deadline_at)
         case events.PortsTrimmed():

@@ -29,7 +29,7 @@ def dropped(trigger: ReplacementFailed, state: ApplianceState, context: Context)
     """
     Keep the one that could not be replaced, and go back to its image unless another here runs the new one.
 
-    What a load balancer's failover waits for goes on, as does an exchange whose newcomer serves already.
+    What a load balancer's failover waits for goes on, also once it is late, as does an exchange whose newcomer serves already.
     """
     amphora = state.amphorae.get(trigger.amphora_id)
     if trigger.appliance_id != state.id:
@@ -45,7 +45,8 @@ def dropped(trigger: ReplacementFailed, state: ApplianceState, context: Context)
 
 def _can_stay(state: ApplianceState, amphora: AmphoraState) -> bool:
     heirs = [each for each in state.settled() if each.replaces == amphora.id]
-    return amphora.serves and amphora.leaving and amphora.yield_by is None and not state.waiting and not heirs
+    asked_for = amphora.failed_over or bool(state.waiting)
+    return amphora.serves and amphora.leaving and amphora.yield_by is None and not asked_for and not heirs
 
 
 def _kept(state: ApplianceState, amphora: AmphoraState, why: str, context: Context) -> Sequence[ApplianceEvent]:

@@ -38,7 +38,8 @@ class AmphoraState(msgspec.Struct, frozen=True, kw_only=True):
     One amphora. `ports` are the member subnets it shall have a port in; `trimming`: some that it has shall go.
 
     `joined` stays true when it is dismissed. `told` is the first bundle that told it to hold the VIPs, `first` the first
-    that knows of it. `word` is what its keepalived says, `grouped` whether only compute keeps it off its partner's host.
+    that knows of it. `word` is what its keepalived says, `grouped` whether only compute keeps it off its
+    partner's host. It is `leaving` for a rollout or an operator, or because a load balancer is `failed_over`.
     """
 
     id: AmphoraId
@@ -60,6 +61,7 @@ class AmphoraState(msgspec.Struct, frozen=True, kw_only=True):
     fenced: bool = False
     fence_by: datetime | None = None
     leaving: bool = False
+    failed_over: bool = False
     yield_by: datetime | None = None
     word: str = ""
     first: int = 0
