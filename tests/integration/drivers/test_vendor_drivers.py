@@ -123,10 +123,11 @@ async def test_a_proposal_that_cannot_be_undone_is_parked_and_stops_nothing(
     body = {"vip_subnet_id": PUBLIC, "provider": "acme", "name": "slow"}
     asked = asyncio.create_task(site.client.post(LBS, json={"loadbalancer": body}))
 
-    async def spoilt() -> bool:
-        return site.world.change_database("UPDATE proposals SET command = x'00'") == 1
+    async def proposed() -> bool:
+        return bool(site.asked("loadbalancer_create"))  # before, it may be proposed once more, with its address
 
-    await site.until(spoilt)
+    await site.until(proposed)
+    assert site.world.change_database("UPDATE proposals SET command = x'00'") == 1
     assert (await asked).status_code == 500
 
     async def parked() -> bool:
