@@ -68,6 +68,12 @@ class FeedState:
     position: int
     subjects: tuple[str, ...] = ()
     blocked: Blocked | None = None
+    done: Callable[[Delivery], None] = lambda _delivery: None
+
+    def reach(self, delivery: Delivery) -> None:
+        """Note that this one and all before it are dealt with."""
+        self.position = delivery.sequence
+        self.done(delivery)
 
 
 @dataclass(slots=True)
@@ -113,13 +119,15 @@ class Service:
         most: int,
         passes: Passes = lambda _delivery: False,
         pause_s: float = 0.0,
+        done: Callable[[Delivery], None] = lambda _delivery: None,
     ) -> None:
         """
         Like `feed`, but commits that wait for the handler anyway are handled together, up to `most` at once.
 
         One that comes alone is handled at once; those that come within `pause_s` of others wait so long for each other.
+        `done` is told how far the stream is dealt with: handled, passed over, or parked, even if it could not be read.
         """
-        state = FeedState(stream, after)
+        state = FeedState(stream, after, done=done)
         self._feeds.append(state)
         self._starts.append(
             (f"feed {stream}", lambda: self._run_batches(state, handler, most=most, passes=passes, pause_s=pause_s))
@@ -226,7 +234,7 @@ class Service:
             had, waiting = waiting, []
             if had:
                 await self._insist_on_batch(state, had, handler)
-            state.position = delivery.sequence
+            state.reach(delivery)
             if had and pause_s and delivery.pending == 0:
                 await self.clock.sleep(pause_s)
 
@@ -239,6 +247,7 @@ class Service:
             log.exception("batch failed, one by one", extra={"subject": deliveries[0].subject})
             for delivery in deliveries:
                 await self._insist(state, delivery, lambda delivery=delivery: handler([recorded(delivery)]))  # type: ignore[misc]
+                state.reach(delivery)
 
     async def _run_orders(self, number: int, handlers: Mapping[type[Order], OrderHandler]) -> None:
         async for delivery in self.bus.work(self.name, number):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from actium_shared import streams
-from actium_shared.bus import ApiError, Bus
+from actium_shared.bus import ApiError, Bus, Delivery
 from actium_shared.clock import Clock
 from actium_shared.errors import RetryableError
 
@@ -31,9 +31,9 @@ class FeedPositions:
         """Give the sequence up to which a stream was read."""
         return self._positions.get(stream, 0)
 
-    def reached(self, stream: str, sequence: int) -> None:
-        """Note that everything up to `sequence` has been dealt with."""
-        self._positions[stream] = sequence
+    def reached(self, delivery: Delivery) -> None:
+        """Note that everything up to this one has been dealt with."""
+        self._positions[delivery.stream] = delivery.sequence
         self._moved.set()
         self._moved = asyncio.Event()
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
 
 from actium_planner.amphora_facts import AmphoraFacts
 from actium_planner.asks import Site
@@ -17,10 +16,10 @@ from actium_planner.settings import PlannerSettings
 from actium_planner.states import States
 from actium_shared import streams
 from actium_shared.clock import Clock, SystemClock
-from actium_shared.errors import BrokenStoreError, RetryableError, VersionConflictError
-from actium_shared.event_store import JetStreamEventStore, Recorded
+from actium_shared.errors import RetryableError
+from actium_shared.event_store import JetStreamEventStore
 from actium_shared.ids import RandomIds
-from actium_shared.service import BatchHandler, Service, connect
+from actium_shared.service import Service, connect
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +76,10 @@ async def main(settings: PlannerSettings) -> None:
         service.fact(lambda: {"faults": planning.faults} if planning.faults else {})
         for owner, stream in feeds.items():
             handler = planner.own if owner == "planner" else planner.foreign
-            service.feed_batches(stream, _keeping(positions, handler), after=positions.of(stream), most=TOGETHER_MOST)
+            # What is parked is dealt with, too: deadlines must not wait for it.
+            service.feed_batches(
+                stream, handler, after=positions.of(stream), most=TOGETHER_MOST, done=positions.reached
+            )
         lost = asyncio.Event()
         lost.set()
         bus.on_reconnect(lost.set)
@@ -86,23 +88,6 @@ async def main(settings: PlannerSettings) -> None:
         service.loop("positions", positions.keep_saving)
         await bus.serve_asks("planner", planner.answer)
         await service.run()
-
-
-def _keeping(positions: FeedPositions, handler: BatchHandler) -> BatchHandler:
-    async def handle(commits: Sequence[Recorded]) -> None:
-        last = commits[-1].position
-        try:
-            await handler(commits)
-        except (RetryableError, VersionConflictError, BrokenStoreError):
-            raise
-        except Exception:
-            if len(commits) == 1:
-                # It is parked, and what is behind it goes on: deadlines must not wait for it either.
-                positions.reached(last.stream, last.sequence)
-            raise
-        positions.reached(last.stream, last.sequence)
-
-    return handle
 
 
 async def _replan(planner: Planner, lost: asyncio.Event, clock: Clock) -> None:

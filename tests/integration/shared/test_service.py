@@ -193,6 +193,30 @@ async def test_of_a_batch_only_what_is_at_fault_holds_up_or_is_parked(
         assert service.parked == 1
 
 
+async def test_what_cannot_be_read_is_parked_and_dealt_with_though_nothing_comes_behind_it(
+    nats_server: NatsServer,
+) -> None:
+    async with nats_server.bus("network") as bus:
+        first = await append(bus, "readable")
+        await bus.store("evt.network.vip.rubbish", b"rubbish", headers={}, timeout_s=DEADLINE_S)
+        reached: list[int] = []
+
+        async def handle(_batch: Sequence[Recorded]) -> None:
+            return
+
+        service = Service("network", bus)
+        service.feed_batches(
+            "EVENTS_NETWORK",
+            handle,
+            after=first.sequence - 1,
+            most=10,
+            done=lambda delivery: reached.append(delivery.sequence),
+        )
+        async with running(service):
+            await until(lambda: first.sequence + 1 in reached)
+        assert service.parked == 1
+
+
 async def test_an_order_that_fails_too_often_is_parked_and_lets_the_next_by(
     nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
