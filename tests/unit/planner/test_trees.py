@@ -89,5 +89,10 @@ def test_a_large_pool_is_decided_on_in_one_pass() -> None:
         assert len(happens(wish, NOTHING)) >= count
         return time.process_time() - began
 
+    def at_best_s(count: int) -> float:
+        return min(
+            took_s(count) for _ in range(3)
+        )  # what else the process has to do, such as collecting garbage, only adds
+
     took_s(1000)
-    assert took_s(16_000) < 40 * took_s(1000)
+    assert at_best_s(16_000) < 40 * at_best_s(1000)
