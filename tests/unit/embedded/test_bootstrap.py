@@ -157,6 +157,40 @@ def test_what_only_reads_and_asks_needs_no_root(command: str) -> None:
     assert "needs root" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("build", "systems", "begun_again"),
+    [
+        ("'--prefix=/home/a/.pyenv'", "/usr/bin/python3", True),
+        ("'--enable-optimizations' '--with-lto'", "/usr/bin/python3", False),
+        ("'--prefix=/home/a/.pyenv'", "/nowhere/python3", False),
+    ],
+)
+def test_python_without_optimisations_gives_way_to_the_systems(
+    actium: ModuleType, monkeypatch: pytest.MonkeyPatch, build: str, systems: str, begun_again: bool
+) -> None:
+    """Whether the system's own will do is asked of it in earnest, so this needs one that does."""
+    if begun_again and not actium.can_be_run_on(systems):
+        pytest.skip("no Python of the system that will do")
+    began: list[list[str]] = []
+    monkeypatch.setattr(actium.sys, "base_prefix", "/home/a/.pyenv")
+    monkeypatch.setattr(actium.sysconfig, "get_config_var", lambda _: build)
+    monkeypatch.setattr(actium, "SYSTEMS_PYTHON", systems)
+    monkeypatch.setattr(actium.os, "execv", lambda _, command: began.append(command))
+    actium.run_on_the_systems_python_if_faster(["up", "--world", "noop"])
+    assert began == ([[systems, str(SCRIPT), "up", "--world", "noop"]] if begun_again else [])
+
+
+def test_systems_python_stays(actium: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(actium.sys, "base_prefix", "/usr")
+    monkeypatch.setattr(actium, "can_be_run_on", lambda _: pytest.fail("there is nothing to ask"))
+    actium.run_on_the_systems_python_if_faster([])
+
+
+@pytest.mark.parametrize("python", ["/usr/bin/false", "/nowhere/python3"])
+def test_what_cannot_run_us_is_not_taken(actium: ModuleType, python: str) -> None:
+    assert not actium.can_be_run_on(python)
+
+
 def test_every_program_that_the_world_checks_is_installed_by_the_bootstrap(actium: ModuleType) -> None:
     from actium_embedded.preflight import PROGRAMS
 
