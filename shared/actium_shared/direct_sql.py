@@ -70,7 +70,11 @@ class Plan:
 
 
 class DirectConnection(sa.Connection):
-    """As `sqlalchemy.Connection`, to be used inside of `begin`; where it goes its own way it gives `Rows`."""
+    """
+    As `sqlalchemy.Connection`; where it goes its own way it gives `Rows`.
+
+    A piece of work on it ends with `keep_changes` or `forget_changes`, or is inside of `begin`.
+    """
 
     def __init__(self, engine: sa.Engine) -> None:
         super().__init__(engine)
@@ -99,10 +103,23 @@ class DirectConnection(sa.Connection):
     def scalars(self, statement: Any, parameters: Any = None, *, execution_options: Any = None) -> Any:
         return self.execute(statement, parameters, execution_options=execution_options).scalars()
 
+    # A transaction of SQLAlchemy's own costs as much as a statement or two, and the driver begins one by itself.
+
+    def keep_changes(self) -> None:
+        """Commit what was done since the last transaction ended, whichever way it went."""
+        try:
+            self._driver.commit()
+        except sqlite3.Error as exc:
+            raise sa.exc.DBAPIError.instance(None, None, exc, sqlite3.Error, dialect=self.dialect) from exc
+        if self.in_transaction():
+            self.commit()
+
     def forget_changes(self) -> None:
-        """Take back what was changed outside of `begin`, which nobody would keep or take back otherwise."""
+        """Take back what was done since the last transaction ended, whichever way it went."""
         if self._driver.in_transaction:
             self._driver.rollback()
+        if self.in_transaction():
+            self.rollback()
 
     def _plan(self, statement: Any, parameters: Mapping[str, Any]) -> Plan | None:
         """Give the plan of a statement that is met for the second time, if there can be one."""

@@ -84,14 +84,17 @@ class Database:
         try:
             yield connection
         finally:
-            connection.rollback()
             connection.forget_changes()
 
     @contextmanager
     def _changing(self) -> Iterator[sa.Connection]:
         connection = self._connection()
-        with connection.begin():
+        try:
             yield connection
+            connection.keep_changes()
+        except BaseException:
+            connection.forget_changes()
+            raise
 
     def _connection(self) -> DirectConnection:
         if self._kept is None:

@@ -1,9 +1,10 @@
 """Making an amphora's machine run until its agent answers, and making nothing of it exist."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
@@ -81,9 +82,11 @@ class Booting:
         self._acquaintances = acquaintances
         self._clock = clock
 
-    async def boot(self, facts: Facts, order: Stored[BootAmphora]) -> None:
+    async def boot(self, facts: Facts, order: Stored[BootAmphora], *, is_news: Callable[[], bool]) -> None:
         """
         Make it run and answer, configure it if it is known how by then, and record all of that in one commit.
+
+        `is_news` tells whether more has become known of it since `facts`.
 
         Raises:
             RetryableError: not yet.
@@ -98,7 +101,7 @@ class Booting:
             await self._plugging.plug(facts, (order.order.vip_port_id,))
         agent = self._configuring.agent(facts)
         status = await self._answer(agent)
-        facts = await self._look_again(facts)
+        facts = await self._look_again(facts) if is_news() else facts
         booted = self._booted(facts, order.order, machine, agent, _known_by(status, facts, acquaintance))
         configuration = first_configuration(facts)
         configured = await self._first_configuration(facts, configuration) if configuration else ()
@@ -106,7 +109,7 @@ class Booting:
         await self._journal.append(facts, booted, *configured, order_id=cause.order_id)
         acquaintance.runs = True
 
-    async def restart(self, facts: Facts, order: Stored[BootAmphora]) -> None:
+    async def restart(self, facts: Facts, order: Stored[BootAmphora], *, is_news: Callable[[], bool]) -> None:
         """
         Switch it off and boot it with new certificates, as `boot` does. Its traffic stops for that moment.
 
@@ -115,7 +118,7 @@ class Booting:
         """
         await self._machines.power_off(facts.amphora_id, timeout_s=MACHINE_TIMEOUT_S)
         self._acquaintances.of(facts.amphora_id).runs = False
-        await self.boot(facts, order)
+        await self.boot(facts, order, is_news=is_news)
 
     async def give_up(self, facts: Facts, order: Stored[BootAmphora], reason: str) -> None:
         """Clear away what there is of it and record that it will not come."""
@@ -145,7 +148,7 @@ class Booting:
             amphora_id=facts.amphora_id,
             image_tag=order.image_tag,
             management_port=machine_port(management),
-            files=self._files(facts, management),
+            files=partial(self._files, facts, management),
             # Spares were placed before they had a group; by now they may have the same.
             avoid_hosts=relatives.union(order.avoid_hosts),
             group=order.group,
@@ -155,6 +158,7 @@ class Booting:
 
     def _files(self, facts: Facts, management: Port) -> Mapping[str, bytes]:
         provisions = self._provisions
+        edition = provisions.authority.edition.number
         settings = {
             "amphora_id": facts.amphora_id,
             "listen_address": management.address,
@@ -163,9 +167,9 @@ class Booting:
             "gateways": provisions.gateways,
             "heartbeat_interval_s": provisions.heartbeat_interval_s,
             "heartbeat_key_version": facts.heartbeat_key_version,
-            "credentials_edition": provisions.authority.edition.number,
+            "credentials_edition": edition,
         }
-        self._acquaintances.of(facts.amphora_id).given_edition = provisions.authority.edition.number
+        self._acquaintances.of(facts.amphora_id).given_edition = edition
         return {
             "amphora.json": msgspec.json.encode(settings),
             "agent.pem": provisions.authority.issue(facts.amphora_id).pem,

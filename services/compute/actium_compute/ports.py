@@ -1,7 +1,7 @@
 """What compute needs from a world: machines, a way to their agents, and secrets. Adapters are in `adapters`."""
 
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -22,7 +22,8 @@ class MachinePort:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineWish:
     """
-    An amphora as it shall be. `files` go where its agent reads them; they hold keys and are not shown.
+    An amphora as it shall be. `files` makes what goes where its agent reads it, which holds keys; it is asked for that,
+    in any thread, where a machine is switched on.
 
     `host` is where it must be, `avoid_hosts` where it must not: logical hosts, which fail together. No two of the same
     `group` are ever on one host. Softer, and never a reason to refuse: another host than `prefer_not_hosts`, and another
@@ -32,7 +33,7 @@ class MachineWish:
     amphora_id: str
     image_tag: str
     management_port: MachinePort
-    files: Mapping[str, bytes] = field(repr=False)
+    files: Callable[[], Mapping[str, bytes]] = field(repr=False)
     host: str | None = None
     avoid_hosts: frozenset[str] = frozenset()
     group: str = ""

@@ -219,7 +219,7 @@ class Workers:
             case Boot(order=order) | Restart(order=order):
                 boot = self._booting.boot if isinstance(step, Boot) else self._booting.restart
                 try:
-                    await boot(facts, order)
+                    await boot(facts, order, is_news=self._woken[facts.amphora_id].is_set)
                 except PermanentError as exc:
                     await self._booting.give_up(facts, order, str(exc))
             case GiveUp(order=order, reason=reason):

@@ -18,7 +18,7 @@ CROWD = 4
 WITHIN_S = 0.07
 """So many creations asked for in this time begin a burst. Who waits for each to be ACTIVE asks for fewer, and nothing waits."""
 
-LULL_S = 0.1
+LULL_S = 0.04
 """A burst is over when no creation was asked for in this time."""
 
 LATE_MOST_S = 4.0

@@ -130,7 +130,7 @@ def machine_wish(amphora_id: str, port: MachinePort, **changes: object) -> Machi
         "amphora_id": amphora_id,
         "image_tag": IMAGE,
         "management_port": port,
-        "files": {"heartbeat.key": b"k" * 32},
+        "files": lambda: {"heartbeat.key": b"k" * 32},
     }
     return MachineWish(**(given | changes))  # type: ignore[arg-type]
 

@@ -149,7 +149,7 @@ class LoopbackMachines:
     async def boot(self, machine: MachineWish, *, timeout_s: float) -> Machine:
         await self.boundary("before boot")
         if machine.amphora_id not in self.agents:
-            agent = LoopbackAgent(machine.amphora_id, machine.files)
+            agent = LoopbackAgent(machine.amphora_id, machine.files())
             agent.refuses = lambda bundle: self.refuses(bundle)  # noqa: PLW0108 - whatever it is by then
             agent.boundary = lambda name: self.boundary(name)  # noqa: PLW0108 - as above
             await agent.start()

@@ -73,7 +73,7 @@ async def a_machine_that_nobody_ordered(bench: Bench, amphora: Amphora) -> None:
     settings = {"listen_address": amphora.address}
     port = MachinePort(port_id=amphora.management.id, mac="", address=amphora.address, prefix_length=24)
     files = {"amphora.json": msgspec.json.encode(settings), **_certified(bench, amphora)}
-    wish = MachineWish(amphora_id=amphora.id, image_tag="default", management_port=port, files=files)
+    wish = MachineWish(amphora_id=amphora.id, image_tag="default", management_port=port, files=lambda: files)
     await bench.machines.boot(wish, timeout_s=5)
 
 

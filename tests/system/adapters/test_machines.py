@@ -119,7 +119,7 @@ async def test_the_image_that_is_built_here_starts_its_agent_again_and_again(
     tag = Images(world.folder / "images").build("default")
     amphora_id = str(uuid.uuid4())
     port_id = await port(world, fabric, "lb-mgmt")
-    wish = machine_wish(amphora_id, machine_port(port_id), image_tag=tag, files={"amphora.json": b"{}"})
+    wish = machine_wish(amphora_id, machine_port(port_id), image_tag=tag, files=lambda: {"amphora.json": b"{}"})
     await machines.boot(wish, timeout_s=TIMEOUT_S)
     console = world.amphorae / amphora_id / "console.log"
     await eventually(lambda: console.read_text().count("the agent ended") >= 2, timeout_s=20)

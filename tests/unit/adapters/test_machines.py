@@ -21,7 +21,7 @@ async def test_no_tag_leads_out_of_the_images_folder(tmp_path: Path, tag: str) -
         amphora_id="a",
         image_tag=tag.format(elsewhere=tmp_path / "elsewhere"),
         management_port=MachinePort(port_id="p", mac="02:00:00:00:00:01", address="10.0.0.1", prefix_length=24),
-        files={},
+        files=dict,
     )
     with pytest.raises(PermanentError, match="there is no image"):
         await NamespaceMachines(settings).boot(wish, timeout_s=1)

@@ -1,9 +1,12 @@
 """Statements that take the short way give what SQLAlchemy gives."""
 
 import gc
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -163,3 +166,31 @@ def test_a_parameter_that_is_missing_is_named(connection: DirectConnection) -> N
     for _ in range(3):
         with pytest.raises(sa.exc.StatementError, match="key"):
             connection.execute(query)
+
+
+def test_what_is_kept_or_forgotten_is_all_since_the_last_end_whichever_way_it_went(connection: DirectConnection) -> None:
+    given(connection)
+    delete, count = sa.delete(THINGS).where(THINGS.c.id == ID), sa.select(sa.func.count()).select_from(THINGS)
+    for _ in range(3):  # the usual way at first, then the short one
+        connection.execute(delete, {"key": "one"})
+        connection.forget_changes()
+        assert connection.scalar(count) == 2
+        connection.forget_changes()
+    connection.execute(sa.delete(THINGS).where(THINGS.c.id == "one"))  # SQLAlchemy's, in one transaction with ours
+    connection.execute(delete, {"key": "two"})
+    connection.keep_changes()
+    connection.forget_changes()
+    assert connection.scalar(count) == 0
+
+
+def test_a_commit_that_fails_is_told_as_sqlalchemy_tells_it(tmp_path: Path) -> None:
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/things.sqlite", connect_args={"timeout": 0})
+    METADATA.create_all(engine)
+    connection = DirectConnection(engine)
+    connection.execute(sa.insert(THINGS), [ONE])
+    with closing(sqlite3.connect(tmp_path / "things.sqlite")) as reader:
+        reader.execute("BEGIN").execute("SELECT * FROM things").fetchall()
+        with pytest.raises(sa.exc.OperationalError, match="locked"):
+            connection.keep_changes()
+    connection.forget_changes()
+    connection.close()

@@ -132,7 +132,7 @@ class NamespaceMachines:
         launch = sandbox.Launch(
             amphora_id=machine.amphora_id,
             image=(self._settings.images_folder / record.image_tag).resolve(),  # the tag may move on
-            secrets=self._register.write_secrets(machine.amphora_id, machine.files),
+            secrets=self._register.write_secrets(machine.amphora_id, machine.files()),
             python=self._settings.python,
             console=self._register.console(machine.amphora_id),
         )
