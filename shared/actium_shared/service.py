@@ -44,11 +44,14 @@ PR_SET_DUMPABLE = 4
 READ_BUFFER_BYTES = 256 * 1024
 """What asyncio makes room for each time that it reads from a socket."""
 
-FeedHandler = Callable[[Recorded], Awaitable[None]]
-BatchHandler = Callable[[Sequence[Recorded]], Awaitable[None]]
+CommitHandler = Callable[[Recorded], Awaitable[None]]
+FeedHandler = Callable[[Sequence[Recorded]], Awaitable[object]]
 OrderHandler = Callable[[Order], Awaitable[None]]
 Passes = Callable[[Delivery], bool]
 """Tells that a commit needs no handling, before it is decoded."""
+
+TOGETHER_MOST = 32
+"""So many commits that wait are handled together: what is behind them, a deadline too, waits for all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,34 +106,23 @@ class Service:
         *,
         after: int,
         subjects: tuple[str, ...] = (),
-        passes: Passes = lambda _delivery: False,
-    ) -> None:
-        """Have every commit behind `after` handled, in order; the handler keeps the position in its own store."""
-        state = FeedState(stream, after, subjects)
-        self._feeds.append(state)
-        self._starts.append((f"feed {stream}", lambda: self._run_feed(state, handler, passes)))
-
-    def feed_batches(
-        self,
-        stream: str,
-        handler: BatchHandler,
-        *,
-        after: int,
-        most: int,
+        most: int = TOGETHER_MOST,
         passes: Passes = lambda _delivery: False,
         pause_s: float = 0.0,
         done: Callable[[Delivery], None] = lambda _delivery: None,
     ) -> None:
         """
-        Like `feed`, but commits that wait for the handler anyway are handled together, up to `most` at once.
+        Have every commit behind `after` handled, in order; the handler keeps the position in its own store.
 
-        One that comes alone is handled at once; those that come within `pause_s` of others wait so long for each other.
-        `done` is told how far the stream is dealt with: handled, passed over, or parked, even if it could not be read.
+        Those that wait for the handler anyway are handled together, up to `most` at once. One that comes alone is handled
+        at once; those that come within `pause_s` of others wait so long for each other. `subjects`: none others come at
+        all, and cost nothing. `done` is told how far the stream is dealt with: handled, passed over, or parked, even if
+        it could not be read.
         """
-        state = FeedState(stream, after, done=done)
+        state = FeedState(stream, after, subjects, done=done)
         self._feeds.append(state)
         self._starts.append(
-            (f"feed {stream}", lambda: self._run_batches(state, handler, most=most, passes=passes, pause_s=pause_s))
+            (f"feed {stream}", lambda: self._run_feed(state, handler, most=most, passes=passes, pause_s=pause_s))
         )
 
     def orders(self, handlers: Mapping[type[Order], OrderHandler]) -> None:
@@ -216,17 +208,11 @@ class Service:
                     " from it, to have it made anew from this one"
                 )
 
-    async def _run_feed(self, state: FeedState, handler: FeedHandler, passes: Passes) -> None:
-        async for delivery in self.bus.feed(state.stream, after=state.position, subjects=state.subjects):
-            if not passes(delivery):
-                await self._insist(state, delivery, lambda delivery=delivery: _handle_commit(delivery, handler))  # type: ignore[misc]
-            state.position = delivery.sequence
-
-    async def _run_batches(
-        self, state: FeedState, handler: BatchHandler, *, most: int, passes: Passes, pause_s: float
+    async def _run_feed(
+        self, state: FeedState, handler: FeedHandler, *, most: int, passes: Passes, pause_s: float
     ) -> None:
         waiting: list[Delivery] = []
-        async for delivery in self.bus.feed(state.stream, after=state.position):
+        async for delivery in self.bus.feed(state.stream, after=state.position, subjects=state.subjects):
             if waiting or not passes(delivery):  # what passes behind one that waits must not overtake it
                 waiting.append(delivery)
             if delivery.pending > 0 and len(waiting) < most:
@@ -238,16 +224,19 @@ class Service:
             if had and pause_s and delivery.pending == 0:
                 await self.clock.sleep(pause_s)
 
-    async def _insist_on_batch(self, state: FeedState, deliveries: Sequence[Delivery], handler: BatchHandler) -> None:
+    async def _insist_on_batch(self, state: FeedState, deliveries: Sequence[Delivery], handler: FeedHandler) -> None:
         try:
             await handler([recorded(delivery) for delivery in deliveries])
+            return
         except BrokenStoreError:
             raise
-        except Exception:  # one by one, so that only what is at fault is tried again or parked
+        except (RetryableError, VersionConflictError) as exc:
+            log.info("not together, so one by one", extra={"subject": deliveries[0].subject, "error": str(exc)})
+        except Exception:
             log.exception("batch failed, one by one", extra={"subject": deliveries[0].subject})
-            for delivery in deliveries:
-                await self._insist(state, delivery, lambda delivery=delivery: handler([recorded(delivery)]))  # type: ignore[misc]
-                state.reach(delivery)
+        for delivery in deliveries:  # so that only what is at fault is tried again or parked
+            await self._insist(state, delivery, lambda delivery=delivery: handler([recorded(delivery)]))  # type: ignore[misc]
+            state.reach(delivery)
 
     async def _run_orders(self, number: int, handlers: Mapping[type[Order], OrderHandler]) -> None:
         async for delivery in self.bus.work(self.name, number):
@@ -255,7 +244,7 @@ class Service:
             FAILPOINTS.reach("acknowledge.before")
             await delivery.acknowledge()
 
-    async def _insist(self, state: FeedState, delivery: Delivery, handle: Callable[[], Awaitable[None]]) -> None:
+    async def _insist(self, state: FeedState, delivery: Delivery, handle: Callable[[], Awaitable[object]]) -> None:
         """Handle a commit, however long it takes: one that is passed over would be missing for ever."""
         delay_s = RETRY_FIRST_S
         while (failure := await self._once(delivery, handle)) is not None:
@@ -266,7 +255,7 @@ class Service:
             delay_s = min(2 * delay_s, RETRY_MOST_S)
         state.blocked = None
 
-    async def _attempt(self, delivery: Delivery, handle: Callable[[], Awaitable[None]]) -> None:
+    async def _attempt(self, delivery: Delivery, handle: Callable[[], Awaitable[object]]) -> None:
         """Handle an order, or park it when it fails too often."""
         delay_s = RETRY_FIRST_S
         for attempt in range(1, RETRIES_MOST + 1):
@@ -281,7 +270,7 @@ class Service:
             await self.clock.sleep(delay_s)
             delay_s = min(2 * delay_s, RETRY_MOST_S)
 
-    async def _once(self, delivery: Delivery, handle: Callable[[], Awaitable[None]]) -> Exception | None:
+    async def _once(self, delivery: Delivery, handle: Callable[[], Awaitable[object]]) -> Exception | None:
         """Give the failure if it may pass; what will not pass is parked, as it must not stop what is behind it."""
         try:
             await handle()
@@ -321,11 +310,7 @@ async def _named(name: str, work: Awaitable[None]) -> None:
     raise RuntimeError(f"{name} ended by itself")
 
 
-async def _handle_commit(delivery: Delivery, handler: FeedHandler) -> None:
-    await handle_within_request(recorded(delivery), handler)
-
-
-async def handle_within_request(commit: Recorded, handler: FeedHandler) -> None:
+async def handle_within_request(commit: Recorded, handler: CommitHandler) -> None:
     """Have a commit handled in a span and with the correlation id of the request that it belongs to."""
     token = correlation_id.set(commit.envelope.correlation_id)
     try:

@@ -119,6 +119,11 @@ def event_subject(owner: str, aggregate: str, aggregate_id: str) -> str:
     return f"evt.{owner}.{aggregate}.{token(aggregate_id)}"
 
 
+def event_subjects(owner: str, aggregate: str) -> str:
+    """Give the filter that all commits of one kind of aggregate pass."""
+    return f"evt.{owner}.{aggregate}.*"
+
+
 def token(text: str) -> str:
     """Encode outside text as one subject token: letters, digits, `-` and `_` stay, all else becomes `=XX`."""
     if _PLAIN.fullmatch(text):

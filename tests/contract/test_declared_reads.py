@@ -67,6 +67,16 @@ def test_declared_reads_exist_and_are_fed(service: str) -> None:
         assert OWNER_OF[event] in streams.FEEDS[service], event
 
 
+@pytest.mark.parametrize(("service", "owner"), [("compute", "network"), ("network", "planner")])
+def test_what_is_read_passes_the_feeds_filter(service: str, owner: str) -> None:
+    """An event's type begins with the aggregate that it is stored under."""
+    projections = importlib.import_module(DECLARED[service])
+    passing: tuple[str, ...] = getattr(projections, f"{owner.upper()}_SUBJECTS")
+    read = {event for event in reads(service) if OWNER_OF[event] == owner}
+    assert read
+    assert {streams.event_subjects(owner, event.TYPE.partition(".")[0]) for event in read} == set(passing)
+
+
 @pytest.mark.parametrize("service", DECLARED)
 def test_declared_reads_fit_what_was_ever_written(service: str) -> None:
     for event in reads(service):

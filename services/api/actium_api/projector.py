@@ -50,7 +50,7 @@ class Projector:
         for owner in streams.FEEDS["api"]:
             stream = streams.events_of(owner)
             pause_s = 0.0 if stream == PLANNER else OTHERS_PAUSE_S
-            service.feed_batches(stream, self.take, after=self.positions.of(stream), most=BATCH_MOST, pause_s=pause_s)
+            service.feed(stream, self.take, after=self.positions.of(stream), most=BATCH_MOST, pause_s=pause_s)
         service.loop("statistics", self._follow_statistics)
 
     async def take(self, commits: Sequence[Recorded]) -> None:

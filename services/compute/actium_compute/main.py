@@ -27,7 +27,7 @@ from actium_compute.ports import Machines, ManagementNetwork, SecretStore
 from actium_compute.probing import Probing
 from actium_compute.pulls import Pulls
 from actium_compute.read_model import queries, secret_queries
-from actium_compute.read_model.projections import NETWORK, OWN, READS, project
+from actium_compute.read_model.projections import NETWORK, NETWORK_SUBJECTS, OWN, READS, project
 from actium_compute.read_model.secret_queries import KnownSecret
 from actium_compute.read_model.tables import POSITIONS
 from actium_compute.renewing import Renewing
@@ -50,9 +50,6 @@ from actium_shared.ids import SecretRef
 from actium_shared.lease import Lease
 from actium_shared.read_model import Database, Positions, Projector, types_of
 from actium_shared.service import Service, connect
-
-TOGETHER_MOST = 32
-"""So many commits that wait are one transaction."""
 
 DEFAULT_IMAGE = "default"
 """The tag of the image that belongs to this compute; orders name it unless a flavor names another."""
@@ -226,12 +223,12 @@ async def serve(
 
     service = Service("compute", bus, clock)
     foreign = types_of(READS)  # each of our own moves an aggregate, whatever it tells
-    for stream in (OWN, NETWORK):
-        service.feed_batches(
+    for stream, subjects in ((OWN, ()), (NETWORK, NETWORK_SUBJECTS)):
+        service.feed(
             stream,
             follow,
             after=positions.of(stream),
-            most=TOGETHER_MOST,
+            subjects=subjects,
             passes=lambda delivery: positions.passes(delivery, None if delivery.stream == OWN else foreign),
         )
     service.orders(handlers(database, begin, clock))

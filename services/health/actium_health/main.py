@@ -111,7 +111,7 @@ async def assemble(bus: Bus, database: Database, keys: KeyRing, settings: Health
     service = Service("health", bus)
     foreign = types_of(READS)  # each of our own moves an aggregate, whatever it tells
     for stream in FEEDS:
-        service.feed_batches(
+        service.feed(
             stream,
             handlers.commits,
             after=positions.of(stream),

@@ -17,9 +17,9 @@ class Journal(journal.Journal):
         super().__init__("network", store, positions, projector.apply, apply_next=projector.apply_next, clock=clock)
         self._bus = bus
 
-    async def reach_end_of(self, stream: str) -> int:
-        """Wait until the tables contain all that is on a stream now; give the position."""
-        end = await self._bus.last_sequence(stream)
+    async def reach_end_of(self, stream: str, subjects: str = ">") -> int:
+        """Wait until the tables contain all that is on a stream now, by these subjects; give the position."""
+        end = await self._bus.last_sequence(stream, subjects)
         await self._positions.wait_for(Position(stream, end), timeout_s=journal.OWN_WRITE_TIMEOUT_S)
         return end
 

@@ -13,7 +13,7 @@ from actium_network.journal import Journal
 from actium_network.making import PortMaker
 from actium_network.orders import Orders
 from actium_network.ports import Network, NetworkDriver
-from actium_network.read_model.projections import OWN, PLANNER, READS, project
+from actium_network.read_model.projections import OWN, PLANNER, PLANNER_SUBJECTS, READS, project
 from actium_network.read_model.tables import POSITIONS
 from actium_network.reservations import Reservations
 from actium_network.routes import Routes
@@ -25,16 +25,13 @@ from actium_network.workers import Workers
 from actium_shared.bus import Bus
 from actium_shared.clock import Clock, SystemClock
 from actium_shared.errors import PermanentError, RetryableError, SettingsError, VersionConflictError
-from actium_shared.event_store import EventStore, JetStreamEventStore, Recorded
+from actium_shared.event_store import EventStore, JetStreamEventStore
 from actium_shared.failpoints import FAILPOINTS
 from actium_shared.lease import Lease
 from actium_shared.read_model import Database, Positions, Projector, types_of
 from actium_shared.service import Service, connect
 
 log = logging.getLogger(__name__)
-
-TOGETHER_MOST = 32
-"""So many commits that wait are one transaction."""
 
 
 async def main(settings: NetworkSettings) -> None:
@@ -164,12 +161,12 @@ class App:
 
         service = Service("network", self._bus, self._clock)
         foreign = types_of(READS)  # each of our own moves an aggregate, whatever it tells
-        for stream in (OWN, PLANNER):
-            service.feed_batches(
+        for stream, subjects in ((OWN, ()), (PLANNER, PLANNER_SUBJECTS)):
+            service.feed(
                 stream,
-                self._apply,
+                self._projector.apply,
                 after=self._positions.of(stream),
-                most=TOGETHER_MOST,
+                subjects=subjects,
                 passes=lambda delivery: self._positions.passes(delivery, None if delivery.stream == OWN else foreign),
             )
         service.orders(handlers.orders(orders))
@@ -177,9 +174,6 @@ class App:
         service.loop("work", work)
         service.fact(lambda: self._facts(releasing, settling, routing))
         await service.run()
-
-    async def _apply(self, commits: Sequence[Recorded]) -> None:
-        await self._projector.apply(commits)
 
     async def _remove_strays_at_start(self, strays: Strays) -> None:
         # What a loss of the tables in the midst of work left behind; where that fails, the later looks go on.

@@ -11,7 +11,7 @@ from actium_network.journal import Journal, vip_subject
 from actium_network.orders import context_of
 from actium_network.ports import ExistingPort
 from actium_network.read_model import queries, route_queries
-from actium_network.read_model.projections import OWN, PLANNER
+from actium_network.read_model.projections import OWN, PLANNER, PLANNER_SUBJECTS
 from actium_network.read_model.queries import Kept
 from actium_network.survey import Survey
 from actium_shared.bus import Question
@@ -179,7 +179,7 @@ class Reservations:
             return
         # Only now that the time is over: a load balancer that came in time is on the planner's stream already,
         # and a feed that lags must not cost it its address.
-        planner = await self._journal.reach_end_of(PLANNER)
+        planner = await self._journal.reach_end_of(PLANNER, *PLANNER_SUBJECTS)
         await self._journal.reach_end_of(OWN)
         due = await self._database.read(lambda connection: queries.unclaimed_vips(connection, asked_before=before))
         for vip in due:

@@ -25,9 +25,6 @@ log = logging.getLogger(__name__)
 
 REPLAN_PAUSE_S = 0.2
 
-TOGETHER_MOST = 32
-"""So many commits that wait are handled together; a deadline waits for all of them."""
-
 
 async def main(settings: PlannerSettings) -> None:
     """Run until told to stop."""
@@ -77,9 +74,7 @@ async def main(settings: PlannerSettings) -> None:
         for owner, stream in feeds.items():
             handler = planner.own if owner == "planner" else planner.foreign
             # What is parked is dealt with, too: deadlines must not wait for it.
-            service.feed_batches(
-                stream, handler, after=positions.of(stream), most=TOGETHER_MOST, done=positions.reached
-            )
+            service.feed(stream, handler, after=positions.of(stream), done=positions.reached)
         lost = asyncio.Event()
         lost.set()
         bus.on_reconnect(lost.set)

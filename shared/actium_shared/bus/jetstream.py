@@ -160,8 +160,11 @@ class JetStream(Connection):
 
     # -- what streams hold
 
-    async def last_sequence(self, stream: str) -> int:
-        """Give the sequence of the newest message of a stream, 0 when it is empty."""
+    async def last_sequence(self, stream: str, subjects: str = ">") -> int:
+        """Give the sequence of the newest message of a stream, of those that pass the filter; 0 when there is none."""
+        if subjects != ">":
+            found = await self._direct_get(stream, {"last_by_subj": subjects}, timeout_s=API_TIMEOUT_S)
+            return int(found["Nats-Sequence"]) if found else 0
         info = await self.api(f"STREAM.INFO.{stream}", {})
         return int(info["state"]["last_seq"])
 

@@ -1,7 +1,7 @@
 """What a service could not digest: kept, and handled again or let be on an operator's word, which stands beside it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -71,7 +71,7 @@ async def desk(nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch) -> Asyn
         service = Service("compute", compute)
         desk = Desk(service, planner, network, api)
 
-        async def read(_item: Recorded) -> None:
+        async def read(_batch: Sequence[Recorded]) -> None:
             raise PermanentError("nobody foresaw this event")
 
         service.orders({DeleteAmphora: desk.handle})  # type: ignore[dict-item]

@@ -139,12 +139,12 @@ async def test_a_feed_waits_for_a_failure_to_pass_and_leaves_nothing_out(
         tries = 0
         is_away = True
 
-        async def handle(recorded: Recorded) -> None:
+        async def handle(batch: Sequence[Recorded]) -> None:
             nonlocal tries
             tries += 1
             if is_away:
                 raise (RetryableError if tries % 2 else VersionConflictError)("the bus is away")
-            handled.append(recorded.aggregate_id)
+            handled.extend(item.aggregate_id for item in batch)
 
         service = Service("network", bus, clock)
         service.feed("EVENTS_NETWORK", handle, after=first.sequence - 1)
@@ -186,11 +186,34 @@ async def test_of_a_batch_only_what_is_at_fault_holds_up_or_is_parked(
             handled.extend(names)
 
         service = Service("network", bus)
-        service.feed_batches("EVENTS_NETWORK", handle, after=first.sequence - 1, most=10)
+        service.feed("EVENTS_NETWORK", handle, after=first.sequence - 1)
         async with running(service):
             await until(lambda: "waits" in handled)
         assert handled == ["one", "waits"]
         assert service.parked == 1
+
+
+async def test_of_a_stream_only_the_subjects_that_are_read_come(nats_server: NatsServer) -> None:
+    async with nats_server.bus("network") as bus:
+        first = await append(bus, "not read")
+        await bus.store("evt.network.port.read", b"rubbish", headers={}, timeout_s=DEADLINE_S)
+        await append(bus, "not read either")
+        ports = streams.event_subjects("network", "port")
+        reached: list[int] = []
+        service = Service("network", bus)
+        service.feed(
+            "EVENTS_NETWORK",
+            for_ever,  # type: ignore[arg-type]
+            after=first.sequence - 1,
+            subjects=(ports,),
+            passes=lambda _delivery: True,
+            done=lambda delivery: reached.append(delivery.sequence),
+        )
+        async with running(service):
+            await until(lambda: bool(reached))
+        assert reached == [first.sequence + 1] == [await bus.last_sequence("EVENTS_NETWORK", ports)]
+        assert await bus.last_sequence("EVENTS_NETWORK") == first.sequence + 2
+        assert await bus.last_sequence("EVENTS_NETWORK", streams.event_subjects("network", "route")) == 0
 
 
 async def test_what_cannot_be_read_is_parked_and_dealt_with_though_nothing_comes_behind_it(
@@ -205,11 +228,10 @@ async def test_what_cannot_be_read_is_parked_and_dealt_with_though_nothing_comes
             return
 
         service = Service("network", bus)
-        service.feed_batches(
+        service.feed(
             "EVENTS_NETWORK",
             handle,
             after=first.sequence - 1,
-            most=10,
             done=lambda delivery: reached.append(delivery.sequence),
         )
         async with running(service):
@@ -240,18 +262,14 @@ async def test_an_order_that_fails_too_often_is_parked_and_lets_the_next_by(
         assert tried.count("fails") == service_module.RETRIES_MOST
 
 
-@pytest.mark.parametrize("in_batches", [False, True])
-async def test_a_broken_store_under_a_feed_ends_the_service(nats_server: NatsServer, *, in_batches: bool) -> None:
-    async def handle(_what: object) -> None:
+async def test_a_broken_store_under_a_feed_ends_the_service(nats_server: NatsServer) -> None:
+    async def handle(_batch: object) -> None:
         raise BrokenStoreError("malformed")
 
     async with nats_server.bus("network") as bus:
-        position = await append(bus, f"broken-{in_batches}")
+        position = await append(bus, "broken")
         service = Service("network", bus)
-        if in_batches:
-            service.feed_batches("EVENTS_NETWORK", handle, after=position.sequence - 1, most=10)
-        else:
-            service.feed("EVENTS_NETWORK", handle, after=position.sequence - 1)
+        service.feed("EVENTS_NETWORK", handle, after=position.sequence - 1)
         async with asyncio.timeout(DEADLINE_S):
             with pytest.raises(ExceptionGroup) as caught:
                 await service.run()

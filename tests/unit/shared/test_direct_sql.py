@@ -168,7 +168,9 @@ def test_a_parameter_that_is_missing_is_named(connection: DirectConnection) -> N
             connection.execute(query)
 
 
-def test_what_is_kept_or_forgotten_is_all_since_the_last_end_whichever_way_it_went(connection: DirectConnection) -> None:
+def test_what_is_kept_or_forgotten_is_all_since_the_last_end_whichever_way_it_went(
+    connection: DirectConnection,
+) -> None:
     given(connection)
     delete, count = sa.delete(THINGS).where(THINGS.c.id == ID), sa.select(sa.func.count()).select_from(THINGS)
     for _ in range(3):  # the usual way at first, then the short one

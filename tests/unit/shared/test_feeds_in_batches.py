@@ -68,7 +68,7 @@ async def test_what_is_there_is_handled_together_and_nothing_passes_what_waits()
     log = Log(*(delivery(sequence, pending=pending) for sequence, pending in ((1, 2), (2, 1), (3, 0), (4, 0), (5, 0))))
     state = FeedState("EVENTS_NETWORK", 0)
     service = Service("network", cast("Bus", log), clock)
-    await service._run_batches(state, handle, most=10, passes=passes, pause_s=PAUSE_S)
+    await service._run_feed(state, handle, most=10, passes=passes, pause_s=PAUSE_S)
     assert handled == [[1, 2, 3], [5]]
     assert asked == [1, 4, 5], "2 came behind one that waits: to pass it would say that the rows contain both"
     assert clock.slept == [PAUSE_S, PAUSE_S]
@@ -83,7 +83,7 @@ async def test_a_backlog_is_handled_without_a_pause_in_batches_of_limited_size()
 
     log = Log(*(delivery(number, pending=5 - number) for number in range(1, 6)))
     service = Service("network", cast("Bus", log), clock)
-    await service._run_batches(
+    await service._run_feed(
         FeedState("EVENTS_NETWORK", 0), handle, most=2, passes=lambda _delivery: False, pause_s=PAUSE_S
     )
     assert handled == [2, 2, 1]

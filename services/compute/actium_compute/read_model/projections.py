@@ -25,6 +25,8 @@ from actium_shared.message import Event
 
 OWN = streams.events_of("compute")
 NETWORK = streams.events_of("network")
+NETWORK_SUBJECTS = (streams.event_subjects("network", "port"),)
+"""What of it is read; of addresses, which are reserved while somebody waits, nothing is known here."""
 
 READS: tuple[type[Event], ...] = (
     AmphoraBooted,

@@ -42,6 +42,8 @@ from actium_shared.message import Event
 
 OWN = streams.events_of("network")
 PLANNER = streams.events_of("planner")
+PLANNER_SUBJECTS = (streams.event_subjects("planner", "loadbalancer"),)
+"""What of it is read."""
 
 READS: tuple[type[Event], ...] = (
     NetworkDiscovered,
