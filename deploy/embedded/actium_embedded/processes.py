@@ -23,16 +23,25 @@ GATEWAY_PORT = 9444
 """UDP, inside the fabric's namespace, so no other world can hold it."""
 
 
+IMPATIENT = ("compute", RELAY)
+"""Amphorae are compute's children and have from it how they are scheduled; a beat is to be passed on when it comes."""
+
 PASSED_ON = ("TMPDIR", "TZ", "ACTIUM_FAILPOINTS_FOLDER")
 """From the environment of `up`; the last is for tests that kill services at chosen points."""
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True):
-    """One process that the supervisor keeps alive."""
+    """
+    One process that the supervisor keeps alive.
+
+    `patient`: when something comes for it, whoever has the processor keeps it to the end of his slice. More has come by
+    then, and is handled together. What amphorae are made of is not patient, nor what is waited for by the clock.
+    """
 
     name: str
     command: tuple[str, ...]
     environment: dict[str, str]
+    patient: bool = False
 
 
 def table(world: World) -> tuple[Process, ...]:
@@ -84,6 +93,7 @@ def _all(world: World) -> tuple[Process, ...]:
             name=NATS_SERVER,
             command=(str(BIN / "nats-server"), "--config", str(nats_config.config_file(world))),
             environment=_base_environment() | {"GOGC": GARBAGE_PERCENT},
+            patient=True,
         ),
         _service(
             world,
@@ -149,7 +159,8 @@ def _service(world: World, name: str, *, module: str | None = None, **settings: 
         "ACTIUM_NATS_PASSWORD_FILE": str(keys.password_file(world, name)),
     }
     command = (str(BIN / "python"), "-m", module or f"actium_{name}")
-    return Process(name=name, command=command, environment=_base_environment() | bus | settings)
+    environment = _base_environment() | bus | settings
+    return Process(name=name, command=command, environment=environment, patient=name not in IMPATIENT)
 
 
 def _base_environment() -> dict[str, str]:

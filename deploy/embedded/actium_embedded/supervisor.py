@@ -11,7 +11,8 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -114,7 +115,7 @@ def start(world: World, process: Process) -> Running | None:
 
 def spawn(world: World, process: Process) -> "subprocess.Popen[bytes]":
     """In a session of its own, writing to a file and not to a pipe of ours: it outlives this supervisor."""
-    with log_file(world, process.name).open("ab") as log:
+    with log_file(world, process.name).open("ab") as log, scheduling(process):
         return subprocess.Popen(
             process.command,
             env=process.environment | processes.marked(world, process.name, process.command),
@@ -124,6 +125,19 @@ def spawn(world: World, process: Process) -> "subprocess.Popen[bytes]":
             stderr=log,
             start_new_session=True,
         )
+
+
+@contextmanager
+def scheduling(process: Process) -> Iterator[None]:
+    """Have what is started meanwhile scheduled as the process is to be: a child has it from its parent."""
+    if not process.patient:
+        yield
+        return
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 async def ended(pid: int) -> None:

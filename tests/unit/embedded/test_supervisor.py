@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from actium_embedded import choosing, logs, running, supervisor
+from actium_embedded import choosing, logs, processes, running, supervisor
 from actium_embedded.processes import Process
 from actium_embedded.running import Running
 from actium_embedded.world import Choices, Ports, World
@@ -120,6 +120,26 @@ def test_output_of_a_process_goes_to_its_log_and_its_end_is_told_in_words(
     asyncio.run(supervisor.live(process, started))
     assert supervisor.log_file(world, "talker").read_text() == "out\nerr\n"
     assert "ended with code 3" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("patient", "policy"), [(True, os.SCHED_BATCH), (False, os.SCHED_OTHER)])
+def test_process_is_as_patient_as_the_table_says_and_its_starter_is_not(
+    world: World, *, patient: bool, policy: int
+) -> None:
+    process = Process(name="waits", command=("sleep", "60"), environment={"PATH": os.environ["PATH"]}, patient=patient)
+    started = supervisor.start(world, process)
+    assert started is not None
+    try:
+        assert os.sched_getscheduler(started.pid) == policy
+        assert os.sched_getscheduler(0) == os.SCHED_OTHER
+    finally:
+        os.kill(started.pid, signal.SIGKILL)
+        os.waitpid(started.pid, 0)
+
+
+def test_nobody_is_patient_whose_children_are_amphorae_or_who_passes_on_beats(world: World) -> None:
+    patient = {process.name for process in processes.table(world) if process.patient}
+    assert patient == {"nats-server", "network", "planner", "health", "api"}
 
 
 async def test_long_log_is_copied_and_emptied(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
