@@ -59,6 +59,11 @@ class Machines(Protocol):
     amphora run one after the other, in the order they were made; those that only look, and `cut_links`, wait for none.
     """
 
+    @property
+    def boots_at_once(self) -> int:
+        """How many amphorae the world boots side by side before each comes later for it, until their agents answer."""
+        ...
+
     async def boot(self, machine: MachineWish, *, timeout_s: float) -> Machine:
         """
         Make the amphora run; one that runs is returned as it is. Its agent may need longer to answer.

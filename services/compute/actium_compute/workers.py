@@ -39,9 +39,6 @@ from actium_shared.telemetry import correlation_id, span
 
 log = logging.getLogger(__name__)
 
-BOOTS_AT_ONCE = 4
-"""A boot is mostly the start of a Python: more at once make all of them late."""
-
 BOOT_IS_LONG_S = 5.0
 """By then it waits for an agent that does not come, or for a world that does not answer."""
 
@@ -79,7 +76,7 @@ class Workers:
         self._clock = clock
         self._woken: dict[str, asyncio.Event] = {}
         self._new: asyncio.Queue[str] = asyncio.Queue()
-        self._boots = Turns(BOOTS_AT_ONCE, again_most=BOOTS_AT_ONCE, long_s=BOOT_IS_LONG_S)
+        self._boots = Turns(machines.boots_at_once, again_most=machines.boots_at_once, long_s=BOOT_IS_LONG_S)
         self._steps = Turns(STEPS_AT_ONCE)
         self._restarts = asyncio.Semaphore(1)  # each stops traffic for a moment: never everybody's at once
         self._busy: dict[str, asyncio.Task[None]] = {}

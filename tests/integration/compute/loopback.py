@@ -135,6 +135,8 @@ class LoopbackAgent:
 class LoopbackMachines:
     """`Machines` for those agents. They outlive the service under test, as amphorae do."""
 
+    boots_at_once = 4
+
     def __init__(self) -> None:
         self.agents: dict[str, LoopbackAgent] = {}
         self.attached: dict[str, set[str]] = {}

@@ -12,6 +12,8 @@ from actium_shared.errors import RetryableError
 class MemoryMachines:
     """`Machines` that only remembers."""
 
+    boots_at_once = 32
+
     def __init__(self, hosts: Sequence[str]) -> None:
         self._hosts = tuple(hosts)
         self._machines: dict[str, Machine] = {}

@@ -48,6 +48,9 @@ class NamespaceSettings:
 class NamespaceMachines:
     """`Machines` by namespaces. Implements the promises of `ports`."""
 
+    boots_at_once = 4
+    """A boot is mostly the start of a Python: more at once make all of them late."""
+
     def __init__(self, settings: NamespaceSettings) -> None:
         self._settings = settings
         self._register = Register(settings.amphorae_folder)
