@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from datetime import timedelta
+from weakref import WeakValueDictionary
 
 import sqlalchemy as sa
 
@@ -29,7 +30,12 @@ MAX_RACES = 3
 
 
 class Reservations:
-    """Answers asks for VIPs and subnets. `allocating` is held wherever free addresses are chosen."""
+    """
+    Answers asks for VIPs and subnets. `allocating` is held wherever free addresses are chosen.
+
+    Not until they are on the log: that waits for a disk, and what was chosen is claimed. One load balancer's VIP is asked
+    for, and given back, one at a time.
+    """
 
     def __init__(
         self,
@@ -47,6 +53,7 @@ class Reservations:
         self._kept = kept
         self._allocating = allocating
         self._clock = clock
+        self._turns: WeakValueDictionary[LoadBalancerId, asyncio.Lock] = WeakValueDictionary()
 
     async def find_subnet(self, command: FindSubnet) -> Accepted | Rejected:
         await self._survey.learn([command.subnet_id])
@@ -66,13 +73,12 @@ class Reservations:
             network_id=command.network_id,
             address=command.address,
         )
-        for _ in range(MAX_RACES - 1):
-            try:
-                async with self._allocating:
+        async with self._turn(command.load_balancer_id):
+            for _ in range(MAX_RACES - 1):
+                try:
                     return await self._reserve(question, command)
-            except VersionConflictError:
-                await self._journal.reach_end_of(OWN)
-        async with self._allocating:
+                except VersionConflictError:
+                    await self._journal.reach_end_of(OWN)
             return await self._reserve(question, command)
 
     async def _reserve(self, question: Question, command: ReserveVip) -> VipReservation | Rejected:
@@ -99,7 +105,8 @@ class Reservations:
                 self._promise(connection, command, decision)
             return decision, queries.sequence(connection, subject)
 
-        decision, expected = await self._database.write(decide)
+        async with self._allocating:
+            decision, expected = await self._database.write(decide)
         if isinstance(decision, Rejected):
             log.info("VIP refused", extra={"load_balancer_id": command.load_balancer_id, "detail": decision.detail})
             return decision
@@ -115,6 +122,9 @@ class Reservations:
             (event,) = decision
             return VipReservation(vip=event.vip, position=position, additional_vips=event.additional_vips)
         return await self._answer(command.load_balancer_id, position)
+
+    def _turn(self, load_balancer_id: LoadBalancerId) -> asyncio.Lock:
+        return self._turns.setdefault(load_balancer_id, asyncio.Lock())
 
     async def _additional_ports(self, command: ReserveVip) -> dict[PortId, ExistingPort]:
         named = [wish.port_id for wish in command.additional if wish.port_id is not None]
@@ -183,7 +193,9 @@ class Reservations:
         await self._journal.reach_end_of(OWN)
         due = await self._database.read(lambda connection: queries.unclaimed_vips(connection, asked_before=before))
         for vip in due:
-            async with self._allocating:
+            if (turn := self._turn(vip.load_balancer_id)).locked():
+                continue  # somebody asks for it just now
+            async with turn, self._allocating:
                 await self._lapse_one(vip.load_balancer_id, after=after, planner=planner)
 
     async def _lapse_one(self, load_balancer_id: LoadBalancerId, *, after: timedelta, planner: int) -> None:

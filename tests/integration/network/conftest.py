@@ -1,7 +1,7 @@
 """The network service in this process, on a real nats-server of its own, with a world of files."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from actium_network.settings import NetworkSettings
 from actium_shared import streams, tasks
 from actium_shared.bus import Bus
 from actium_shared.errors import RetryableError
-from actium_shared.event_store import JetStreamEventStore, Recorded, commit_envelope
+from actium_shared.event_store import EventStore, JetStreamEventStore, Recorded, commit_envelope
 from actium_shared.ids import RandomIds
 from actium_shared.message import ClockCause, Command, Commit, Event, Order, Position, Reply
 from actium_shared.testing.nats_server import NatsServer
@@ -31,6 +31,7 @@ class Bench:
         self.fabric = FileFabric(folder / "ports")
         self.lapse_s = 60.0
         self.stray_grace_s = 60.0
+        self.store: Callable[[Bus], EventStore] = JetStreamEventStore
         self.api: Bus
         self.planner: Bus
         self._stack = stack
@@ -105,7 +106,7 @@ class Bench:
 
     async def _serve(self) -> None:
         async with self.server.bus("network") as bus:
-            await serve(self.settings(), bus, driver=self.fabric, store=JetStreamEventStore(bus))
+            await serve(self.settings(), bus, driver=self.fabric, store=self.store(bus))
 
     async def _status(self) -> dict[str, object]:
         if self._running is not None and self._running.done():

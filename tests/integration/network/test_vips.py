@@ -1,14 +1,18 @@
 """VIPs end to end: asked for, released, lapsed, against a real log."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
+from actium_network.journal import vip_subject
+from actium_shared.bus import Bus
 from actium_shared.commands.network import FindSubnet, ReleaseVip, ReserveVip, VipReservation
+from actium_shared.event_store import JetStreamEventStore
 from actium_shared.events.load_balancer import LoadBalancerCreated, LoadBalancerDeleted
 from actium_shared.events.network import NetworkDiscovered, NetworkVanished, VipReleased, VipReserved
 from actium_shared.ids import LoadBalancerId, NetworkId, ProjectId, SubnetId
-from actium_shared.message import Accepted, ClockCause, CommandCause, Reason, Rejected
+from actium_shared.message import Accepted, ClockCause, CommandCause, Commit, Position, Reason, Rejected
 from actium_shared.wishes import LoadBalancer, Vip
 from integration.network.conftest import Bench
 from integration.network.file_fabric import NETWORKS, a_network
@@ -81,6 +85,45 @@ async def test_the_same_ask_again_gets_the_same_answer_and_no_second_event(bench
 async def test_many_asks_at_once_get_different_addresses(bench: Bench) -> None:
     replies = await asyncio.gather(*(reservation(bench, reserve(f"lb-{number}")) for number in range(50)))
     assert len({reply.vip.address for reply in replies}) == 50
+
+
+class SlowStore(JetStreamEventStore):
+    """A log that keeps what is told of WEB waiting."""
+
+    def __init__(self, bus: Bus) -> None:
+        super().__init__(bus)
+        self.reached, self.goes_on = asyncio.Event(), asyncio.Event()
+
+    async def append(self, subject: str, commit: Commit, **how: Any) -> Position:
+        if subject == vip_subject(WEB):
+            self.reached.set()
+            await self.goes_on.wait()
+        return await super().append(subject, commit, **how)
+
+
+async def test_who_waits_for_the_log_holds_up_nobody_else_and_keeps_the_address(idle_bench: Bench) -> None:
+    stores: list[SlowStore] = []
+
+    def slow(bus: Bus) -> SlowStore:
+        stores.append(SlowStore(bus))
+        return stores[0]
+
+    idle_bench.store, idle_bench.lapse_s = slow, 0.2
+    await idle_bench.start()
+    waits = [asyncio.create_task(reservation(idle_bench, reserve())) for _ in range(2)]
+    await stores[0].reached.wait()
+    other = await reservation(idle_bench, reserve("other"))
+    await idle_bench.wait_for(released("lapsed", "other"), "vip", "other")
+    last = await reservation(idle_bench, reserve("last"))
+    stores[0].goes_on.set()
+    first, again = await asyncio.gather(*waits)
+    assert first == again
+    assert len(await idle_bench.log("vip", WEB)) == 1
+    assert (first.vip.address, other.vip.address, last.vip.address) == (
+        "203.0.113.100",
+        "203.0.113.101",
+        "203.0.113.101",
+    )
 
 
 @pytest.mark.parametrize(
