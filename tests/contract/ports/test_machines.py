@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from actium_compute.adapters import noop
 from actium_compute.adapters.memory import MemoryMachines
 from actium_compute.adapters.noop import NoopMachines
 from actium_compute.ports import MachinePort, Machines
 from actium_shared import embedded
 from actium_shared.errors import PermanentError, RetryableError
+from actium_shared.line_file import LineFile
 from contract.ports.embedded_world import TIMEOUT_S, World, ip, machine_port, machine_wish, port_wish, traces
 
 MakePort = Callable[[], Awaitable[MachinePort]]
@@ -152,6 +154,19 @@ class TestNoopMachines(TestMemoryMachines):
         assert await again.running() == await machines.running()
         assert set(await again.running()) == {wish.amphora_id for wish in kept}
         await again.attach(kept[0].amphora_id, await make_port(), timeout_s=TIMEOUT_S)
+
+    async def test_what_is_kept_does_not_grow_by_what_is_gone(
+        self, machines: NoopMachines, make_port: MakePort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(noop, "LINES_IN_VAIN_MOST", 2)
+        kept, *gone = [machine_wish(str(uuid.uuid4()), await make_port()) for _ in range(4)]
+        for wish in (kept, *gone):
+            await machines.boot(wish, timeout_s=TIMEOUT_S)
+        for wish in gone:
+            await machines.delete(wish.amphora_id, timeout_s=TIMEOUT_S)
+        assert await NoopMachines(["host-1"], tmp_path).running() == await machines.running()
+        assert len(LineFile(tmp_path / "machines.jsonl").lines()) == 1
+        assert await NoopMachines(["host-1"], tmp_path).running() == await machines.running()
 
     async def test_any_image_is_there(self, machines: NoopMachines, make_port: MakePort) -> None:
         wish = machine_wish(str(uuid.uuid4()), await make_port(), image_tag="nowhere")

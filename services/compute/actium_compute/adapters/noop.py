@@ -1,7 +1,7 @@
 """
 Machines that are on at once and agents that take everything, with nothing behind them.
 
-Which machines there are is kept in files, so that they all still run after a restart of compute.
+Which machines there are is kept in a file, so that they all still run after a restart of compute.
 """
 
 from collections.abc import Sequence
@@ -9,36 +9,60 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from actium_compute.adapters.memory import MemoryMachines
-from actium_compute.adapters.register import Register
+from actium_compute.adapters.register import Record
 from actium_compute.agents import AgentStatus, Applied, Credentials, Taken
 from actium_compute.amphora_drivers.bundle import Bundle
 from actium_compute.amphora_drivers.noop import DIGEST
 from actium_compute.ports import Machine, MachineWish
+from actium_shared.line_file import LineFile
+
+LINES_IN_VAIN_MOST = 1000
+"""Of machines that are no more, or stand twice; with more of them than that the file is written anew at a start."""
 
 NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 """When the certificates end that nobody shows; always the same, or agents would be taken for new ones."""
 
 
+class _Line(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a machine."""
+
+    machine: Record
+    exists: bool = True
+
+
 class NoopMachines(MemoryMachines):
-    """`Machines` of which there is nothing but a record, kept in `folder`."""
+    """
+    `Machines` of which there is nothing but a record: a line in a file of `folder`.
+
+    One file for all, as a folder for each waits for the file system, and that for the log's disk.
+    """
 
     def __init__(self, hosts: Sequence[str], folder: Path) -> None:
         super().__init__(hosts)
-        self._register = Register(folder)
-        for record in filter(None, map(self._register.record, self._register.ids())):
-            self.put(record)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._file = LineFile(folder / "machines.jsonl")
+        lines = [msgspec.json.decode(line, type=_Line) for line in self._file.lines()]
+        newest = {line.machine.amphora_id: line for line in lines}
+        for line in newest.values():
+            if line.exists:
+                self.put(line.machine)
+        if len(lines) > 2 * len(self._placed) + LINES_IN_VAIN_MOST:
+            self._file.replace([msgspec.json.encode(_Line(machine=record)) for record in self._placed.values()])
 
     async def boot(self, machine: MachineWish, *, timeout_s: float) -> Machine:
         is_new = not await self.power(machine.amphora_id)
         booted = await super().boot(machine, timeout_s=timeout_s)
         if is_new:
-            self._register.write(self._placed[machine.amphora_id])
+            self._file.add(msgspec.json.encode(_Line(machine=self._placed[machine.amphora_id])))
         return booted
 
     async def delete(self, amphora_id: str, *, timeout_s: float) -> None:
+        if (record := self._placed.get(amphora_id)) is not None:
+            self._file.add(msgspec.json.encode(_Line(machine=record, exists=False)))
         await super().delete(amphora_id, timeout_s=timeout_s)
-        self._register.remove(amphora_id)
 
 
 @dataclass(frozen=True, slots=True)

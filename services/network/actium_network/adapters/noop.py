@@ -5,8 +5,7 @@ What was named is kept in a file, one line each: a network has the same subnets 
 """
 
 import hashlib
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
@@ -16,6 +15,7 @@ import msgspec
 from actium_network.adapters.remembered import after
 from actium_network.ports import ExistingPort, Network, ObjectKind, PortWish, Routing, Subnet
 from actium_shared.ids import derived_id
+from actium_shared.line_file import LineFile
 
 MTU = 1500
 
@@ -34,12 +34,13 @@ class NoopFabric:
     def __init__(self, networks: Sequence[Network], named_file: Path) -> None:
         self._networks = {network.id: network for network in networks}
         self._subnets = {subnet.id: subnet.network_id for network in networks for subnet in network.subnets}
-        self._file = named_file
+        self._named = LineFile(named_file)
         self._ports: set[str] = set()
         self._routings: dict[tuple[str, str], Routing] = {}
 
     async def ensure(self) -> None:
-        new = {named.subnet_id: named for named in _read(self._file) if named.subnet_id not in self._subnets}
+        all_named = (msgspec.json.decode(line, type=Named) for line in self._named.lines())
+        new = {named.subnet_id: named for named in all_named if named.subnet_id not in self._subnets}
         by_network: dict[str, list[Named]] = {}
         for named in new.values():
             by_network.setdefault(named.network_id, []).append(named)
@@ -67,8 +68,7 @@ class NoopFabric:
             subnet_id=subnet_id or derived_id("noop", *_words_for_subnet(known, version), network_id),
             version=version,
         )
-        with self._file.open("ab") as file:
-            file.write(msgspec.json.encode(named) + b"\n")
+        self._named.add(msgspec.json.encode(named))
         return self._add(network_id, [named])
 
     async def find_port(self, port_id: str, *, timeout_s: float) -> ExistingPort | None:  # noqa: ARG002
@@ -130,11 +130,3 @@ def _subnet(named: Named) -> Subnet:
         pool_end=f"10.{chosen[0]}.255.254" if named.version == 4 else f"{start}fffe",
         routed=True,
     )
-
-
-def _read(path: Path) -> Iterator[Named]:
-    content = path.read_bytes() if path.exists() else b""
-    whole, newline, cut_off = content.rpartition(b"\n")
-    if cut_off:  # by a power loss; nothing may be written behind it
-        os.truncate(path, len(whole + newline))
-    yield from (msgspec.json.decode(line, type=Named) for line in whole.splitlines())
