@@ -81,16 +81,15 @@ class Journal:
         await self._positions.wait_for(position, timeout_s=OWN_WRITE_TIMEOUT_S)
         return position
 
-    async def catch_up(self, *names: str) -> None:
-        """Read streams to their ends; at start, before their feeds run and before anything is decided."""
-        for stream in names:
-            batch: list[Recorded] = []
-            async for item in self._store.read(stream, after=self._positions.of(stream)):
-                batch.append(item)
-                if len(batch) == CATCH_UP_BATCH:
-                    await self._apply(batch)
-                    batch = []
-            await self._apply(batch)
+    async def catch_up(self, stream: str, *, subjects: tuple[str, ...] = ()) -> None:
+        """Read a stream to its end, as its feed will; at start, before its feed runs and before anything is decided."""
+        batch: list[Recorded] = []
+        async for item in self._store.read(stream, after=self._positions.of(stream), subjects=subjects):
+            batch.append(item)
+            if len(batch) == CATCH_UP_BATCH:
+                await self._apply(batch)
+                batch = []
+        await self._apply(batch)
 
 
 def _commit_id(subject: str, expected: int, events: Sequence[Event]) -> str:

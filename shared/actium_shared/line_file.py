@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from errno import ENOSPC
 from pathlib import Path
 
 
@@ -20,9 +21,18 @@ class LineFile:
         return whole.splitlines()
 
     def add(self, line: bytes) -> None:
-        """Add a line, which has no line break in it. It is given to the system in one piece, and not forced to the disk."""
+        """
+        Add a line, which has no line break in it. It is given to the system in one piece, and not forced to the disk.
+
+        Raises:
+            OSError: it is not there; nothing of it is.
+        """
+        whole = line + b"\n"
         with self._path.open("ab", buffering=0) as file:
-            file.write(line + b"\n")
+            size = file.tell()
+            if (written := file.write(whole)) != len(whole):
+                file.truncate(size)
+                raise OSError(ENOSPC, f"only {written} of {len(whole)} bytes could be written", str(self._path))
 
     def replace(self, lines: Sequence[bytes]) -> None:
         """Have these lines and no others, or keep those that there are."""

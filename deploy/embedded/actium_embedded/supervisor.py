@@ -129,15 +129,22 @@ def spawn(world: World, process: Process) -> "subprocess.Popen[bytes]":
 
 @contextmanager
 def scheduling(process: Process) -> Iterator[None]:
-    """Have what is started meanwhile scheduled as the process is to be: a child has it from its parent."""
-    if not process.patient:
+    """
+    Have what is started meanwhile scheduled as the process is to be: a child has it from its parent.
+
+    Where the system does not let us, it is as all others are: it would only have been cheaper.
+    """
+    before = os.sched_getscheduler(0)
+    try:
+        os.sched_setscheduler(0, os.SCHED_BATCH if process.patient else before, os.sched_param(0))
+    except OSError as exc:
+        say(f"{process.name} will not be patient: {exc}")
         yield
         return
-    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     try:
         yield
     finally:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        os.sched_setscheduler(0, before, os.sched_param(0))
 
 
 async def ended(pid: int) -> None:

@@ -1,7 +1,7 @@
 """Compute's own log: append what became of an amphora or a secret, and go on when the own tables have it. No decision here."""
 
 from actium_compute.facts import Facts
-from actium_compute.read_model.projections import NETWORK, OWN
+from actium_compute.read_model.projections import NETWORK, NETWORK_SUBJECTS, OWN
 from actium_shared import journal, streams
 from actium_shared.clock import Clock
 from actium_shared.event_store import EventStore
@@ -68,4 +68,5 @@ class Journal:
 
     async def catch_up(self) -> None:
         """Read both streams to their ends: before that nothing may be decided."""
-        await self._journal.catch_up(OWN, NETWORK)
+        await self._journal.catch_up(OWN)
+        await self._journal.catch_up(NETWORK, subjects=NETWORK_SUBJECTS)

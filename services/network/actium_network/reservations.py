@@ -82,8 +82,6 @@ class Reservations:
             return await self._reserve(question, command)
 
     async def _reserve(self, question: Question, command: ReserveVip) -> VipReservation | Rejected:
-        if self._clock.monotonic() > question.deadline:
-            raise RetryableError(f"{command.load_balancer_id} waited too long for its turn")
         subject = vip_subject(command.load_balancer_id)
         port = await self._survey.port(command.port_id)
         additional_ports = await self._additional_ports(command)
@@ -106,6 +104,8 @@ class Reservations:
             return decision, queries.sequence(connection, subject)
 
         async with self._allocating:
+            if self._clock.monotonic() > question.deadline:  # nobody would come for the address
+                raise RetryableError(f"{command.load_balancer_id} waited too long for its turn")
             decision, expected = await self._database.write(decide)
         if isinstance(decision, Rejected):
             log.info("VIP refused", extra={"load_balancer_id": command.load_balancer_id, "detail": decision.detail})
@@ -195,7 +195,7 @@ class Reservations:
         for vip in due:
             if (turn := self._turn(vip.load_balancer_id)).locked():
                 continue  # somebody asks for it just now
-            async with turn, self._allocating:
+            async with turn:
                 await self._lapse_one(vip.load_balancer_id, after=after, planner=planner)
 
     async def _lapse_one(self, load_balancer_id: LoadBalancerId, *, after: timedelta, planner: int) -> None:

@@ -26,6 +26,7 @@ LATEST = datetime(2262, 1, 1, tzinfo=UTC)
 """Nanoseconds of later times do not fit into the server's 64 bits: it takes them for the past."""
 
 NO_STREAM = 10059
+NO_MESSAGE = 10037
 STREAM_EXISTS = 10058
 PASSING = frozenset(
     {
@@ -163,10 +164,18 @@ class JetStream(Connection):
     async def last_sequence(self, stream: str, subjects: str = ">") -> int:
         """Give the sequence of the newest message of a stream, of those that pass the filter; 0 when there is none."""
         if subjects != ">":
-            found = await self._direct_get(stream, {"last_by_subj": subjects}, timeout_s=API_TIMEOUT_S)
-            return int(found["Nats-Sequence"]) if found else 0
+            return await self._last_of(stream, subjects)
         info = await self.api(f"STREAM.INFO.{stream}", {})
         return int(info["state"]["last_seq"])
+
+    async def _last_of(self, stream: str, subjects: str) -> int:
+        try:  # of the stream's leader: another replica may not have the last ones yet
+            found = await self.api(f"STREAM.MSG.GET.{stream}", {"last_by_subj": subjects})
+        except ApiError as exc:
+            if exc.code != NO_MESSAGE:
+                raise
+            return 0
+        return int(found["message"]["seq"])
 
     async def first_since(self, stream: str, at: datetime, *, timeout_s: float = API_TIMEOUT_S) -> int:
         """Give the sequence of the first message stored at `at` or later; one past the newest where there is none."""

@@ -165,6 +165,7 @@ class TestNoopMachines(TestMemoryMachines):
         for wish in gone:
             await machines.delete(wish.amphora_id, timeout_s=TIMEOUT_S)
         assert await NoopMachines(["host-1"], tmp_path).running() == await machines.running()
+        await machines.tidy()
         assert len(LineFile(tmp_path / "machines.jsonl").lines()) == 1
         assert await NoopMachines(["host-1"], tmp_path).running() == await machines.running()
 

@@ -49,6 +49,7 @@ class FileFabric(ListedNetworks):
         self.seen = list(networks)
         self.failures: list[Exception] = []
         self.hold: asyncio.Event | None = None
+        self.removing = asyncio.Event()
 
     async def ensure(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -68,6 +69,9 @@ class FileFabric(ListedNetworks):
     async def delete_port(self, port_id: str, *, timeout_s: float) -> None:
         if timeout_s <= 0:
             raise RetryableError("no time")
+        self.removing.set()
+        if self.hold is not None:
+            await asyncio.wait_for(self.hold.wait(), timeout_s)
         (self.folder / port_id).unlink(missing_ok=True)
 
     async def ports(self) -> Sequence[str]:

@@ -8,6 +8,7 @@ import pytest
 from actium_network.journal import vip_subject
 from actium_shared.bus import Bus
 from actium_shared.commands.network import FindSubnet, ReleaseVip, ReserveVip, VipReservation
+from actium_shared.errors import RetryableError
 from actium_shared.event_store import JetStreamEventStore
 from actium_shared.events.load_balancer import LoadBalancerCreated, LoadBalancerDeleted
 from actium_shared.events.network import NetworkDiscovered, NetworkVanished, VipReleased, VipReserved
@@ -124,6 +125,18 @@ async def test_who_waits_for_the_log_holds_up_nobody_else_and_keeps_the_address(
         "203.0.113.101",
         "203.0.113.101",
     )
+
+
+async def test_who_has_given_up_by_the_time_that_addresses_are_chosen_is_given_none(idle_bench: Bench) -> None:
+    idle_bench.stray_grace_s = 0.0
+    await idle_bench.start()
+    idle_bench.fabric.hold = asyncio.Event()
+    (idle_bench.fabric.folder / "leaked").write_text("")
+    await idle_bench.fabric.removing.wait()
+    with pytest.raises(RetryableError):
+        await idle_bench.api.ask(reserve(), timeout_s=0.2)
+    idle_bench.fabric.hold.set()
+    assert (await reservation(idle_bench, reserve("next"))).vip.address == "203.0.113.100"
 
 
 @pytest.mark.parametrize(

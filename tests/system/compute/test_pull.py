@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,11 @@ def out_of_reach(amphora: Amphora) -> None:
 def processes(amphora: Amphora) -> dict[int, str]:
     name = embedded.amphora_namespace(amphora.id)
     found = namespaces.processes([name])[name]
-    return {pid: Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") for pid in found}
+    lines: dict[int, str] = {}
+    for pid in found:
+        with suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
+            lines[pid] = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    return lines
 
 
 def lose_everything(amphora: Amphora) -> None:

@@ -2,6 +2,7 @@
 
 import importlib.machinery
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -39,6 +40,7 @@ def actium(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     ],
 )
 def test_unfit_machine_is_told_so_in_one_sentence(pretence: str, words: str) -> None:
+    pretence += "; sys.base_prefix = '/usr'"  # it stays on this Python, and so does the pretence
     code = f"import sys, runpy; {pretence}; sys.argv = ['actium', 'up']; runpy.run_path({str(SCRIPT)!r}, run_name='__main__')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
@@ -184,6 +186,25 @@ def test_systems_python_stays(actium: ModuleType, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(actium.sys, "base_prefix", "/usr")
     monkeypatch.setattr(actium, "can_be_run_on", lambda _: pytest.fail("there is nothing to ask"))
     actium.run_on_the_systems_python_if_faster([])
+
+
+def test_what_is_installed_stays_whatever_python_it_is_for(
+    actium: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("STAMP", "UNFINISHED"):
+        monkeypatch.setattr(actium, name, tmp_path / name)
+    monkeypatch.setattr(actium, "VENV", tmp_path)
+    assert not actium.is_installed()
+    (tmp_path / "STAMP").write_text(json.dumps(actium.fingerprint()))
+    (tmp_path / "bin").mkdir()
+    assert not actium.is_installed(), "its Python is gone"
+    (tmp_path / "python3.11").touch(mode=0o755)
+    (tmp_path / "bin" / "python").symlink_to(tmp_path / "python3.11")
+    assert not actium.is_installed(), "the packages are of another one"
+    (tmp_path / "lib" / "python3.11").mkdir(parents=True)
+    assert actium.is_installed()
+    (tmp_path / "UNFINISHED").touch()
+    assert not actium.is_installed()
 
 
 @pytest.mark.parametrize("python", ["/usr/bin/false", "/nowhere/python3"])

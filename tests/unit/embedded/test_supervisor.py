@@ -137,6 +137,20 @@ def test_process_is_as_patient_as_the_table_says_and_its_starter_is_not(
         os.waitpid(started.pid, 0)
 
 
+def test_process_starts_where_it_may_not_be_patient(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_words: object) -> None:
+        raise PermissionError("not here")
+
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    process = Process(name="waits", command=("true",), environment={"PATH": os.environ["PATH"]}, patient=True)
+    started = supervisor.start(world, process)
+    assert started is not None
+    os.waitpid(started.pid, 0)
+    assert "will not be patient: not here" in capsys.readouterr().out
+
+
 def test_nobody_is_patient_whose_children_are_amphorae_or_who_passes_on_beats(world: World) -> None:
     patient = {process.name for process in processes.table(world) if process.patient}
     assert patient == {"nats-server", "network", "planner", "health", "api"}

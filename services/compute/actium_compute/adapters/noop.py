@@ -16,11 +16,11 @@ from actium_compute.adapters.register import Record
 from actium_compute.agents import AgentStatus, Applied, Credentials, Taken
 from actium_compute.amphora_drivers.bundle import Bundle
 from actium_compute.amphora_drivers.noop import DIGEST
-from actium_compute.ports import Machine, MachineWish
+from actium_shared.errors import RetryableError
 from actium_shared.line_file import LineFile
 
 LINES_IN_VAIN_MOST = 1000
-"""Of machines that are no more, or stand twice; with more of them than that the file is written anew at a start."""
+"""Of machines that are no more, or stand twice; with more of them than that the file is written anew."""
 
 NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 """When the certificates end that nobody shows; always the same, or agents would be taken for new ones."""
@@ -45,24 +45,32 @@ class NoopMachines(MemoryMachines):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = LineFile(folder / "machines.jsonl")
         lines = [msgspec.json.decode(line, type=_Line) for line in self._file.lines()]
+        self._line_count = len(lines)
         newest = {line.machine.amphora_id: line for line in lines}
         for line in newest.values():
             if line.exists:
-                self.put(line.machine)
-        if len(lines) > 2 * len(self._placed) + LINES_IN_VAIN_MOST:
-            self._file.replace([msgspec.json.encode(_Line(machine=record)) for record in self._placed.values()])
+                super().put(line.machine)
 
-    async def boot(self, machine: MachineWish, *, timeout_s: float) -> Machine:
-        is_new = not await self.power(machine.amphora_id)
-        booted = await super().boot(machine, timeout_s=timeout_s)
-        if is_new:
-            self._file.add(msgspec.json.encode(_Line(machine=self._placed[machine.amphora_id])))
-        return booted
+    def put(self, record: Record) -> None:
+        self._add(_Line(machine=record))
+        super().put(record)
 
     async def delete(self, amphora_id: str, *, timeout_s: float) -> None:
         if (record := self._placed.get(amphora_id)) is not None:
-            self._file.add(msgspec.json.encode(_Line(machine=record, exists=False)))
+            self._add(_Line(machine=record, exists=False))
         await super().delete(amphora_id, timeout_s=timeout_s)
+
+    async def tidy(self) -> None:
+        if self._line_count > 2 * len(self._placed) + LINES_IN_VAIN_MOST:
+            self._file.replace([msgspec.json.encode(_Line(machine=record)) for record in self._placed.values()])
+            self._line_count = len(self._placed)
+
+    def _add(self, line: _Line) -> None:
+        try:
+            self._file.add(msgspec.json.encode(line))
+        except OSError as exc:
+            raise RetryableError(f"machines cannot be kept: {exc}") from exc
+        self._line_count += 1
 
 
 @dataclass(frozen=True, slots=True)
