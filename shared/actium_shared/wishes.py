@@ -24,6 +24,10 @@ from actium_shared.ids import (
     SubnetId,
 )
 
+NORMAL = "normal"
+SRIOV = "direct"
+"""Types of ports: one that is switched, and one that is an SR-IOV virtual function."""
+
 
 class Value(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all value types: immutable, compared by content."""
@@ -134,7 +138,7 @@ class Member(Value, frozen=True, kw_only=True):
     monitor_address: str | None = None
     monitor_port: int | None = None
     tags: tuple[str, ...] = ()
-    vnic_type: str = "normal"
+    vnic_type: str = NORMAL
 
 
 class HealthMonitor(Value, frozen=True, kw_only=True):
@@ -200,7 +204,7 @@ class LoadBalancer(Value, frozen=True, kw_only=True):
     availability_zone_data: Mapping[str, str | int | bool | tuple[str, ...]] = {}
     vip_qos_policy_id: str | None = None
     vip_sg_ids: tuple[str, ...] = ()
-    vip_vnic_type: str = "normal"
+    vip_vnic_type: str = NORMAL
 
 
 class PoolWish(Value, frozen=True, kw_only=True):

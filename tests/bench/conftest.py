@@ -1,4 +1,4 @@
-"""One world with two back ends for all benches of this folder, and the table of figures at the end. No bench fails for being slow."""
+"""One world with two back ends for all benches of this folder, and the table of figures at the end."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What a bench found: values in one unit, told in one line each, and all together in a table at the end."""
+"""What a bench found: values in one unit, told in one line each, all together in a table at the end, and held to limits."""
 
 import math
 import os
@@ -49,6 +49,19 @@ class Figures:
         self.found.append(figure)
         print(f"\n{figure}", end="", flush=True)
         return figure
+
+    def hold(self, name: str, found: float, peer: float, *, most: float) -> None:
+        """
+        Tell how many times what a peer takes this took, and hold it to a limit.
+
+        Both are to be of the same minute, as a machine that others use slows both down. A limit is some times what is usual: it
+        catches what became several times slower, whatever the machine.
+        """
+        times = found / peer
+        self.tell(f"limit: {name}", [times], "times", note=f"at most {most:.2g}")
+        assert times <= most, (
+            f"{name}: {found:.4g} is {times:.2g} times the peer's {peer:.4g}; at most {most:.2g} are good"
+        )
 
 
 @contextmanager

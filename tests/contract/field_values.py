@@ -11,6 +11,9 @@ Spec = dict[str, Any]
 Body = dict[str, Any]
 
 FIELDS: dict[str, dict[str, Spec]] = json.loads((Path(__file__).parent / "octavia-v2-fields.json").read_text())
+NEW_NAME = "<new-name>"
+"""A name that nobody has yet, as long as can be."""
+
 CERTIFICATE = {"protocol": "TERMINATED_HTTPS", "default_tls_container_ref": "secret"}
 CLIENTS = CERTIFICATE | {"client_ca_tls_container_ref": "ca"}
 HSTS = CERTIFICATE | {"hsts_max_age": 1}
@@ -29,7 +32,12 @@ BASES: Mapping[str, Body] = {
     "healthmonitor": {"pool_id": "<pool>", **MONITOR},
     "l7policy": {"listener_id": "<listener>", "action": "REJECT"},
     "rule": RULE,
+    "flavorprofile": {"name": "profile", "provider_name": "amphora", "flavor_data": "{}"},
+    "flavor": {"name": NEW_NAME, "flavor_profile_id": "<flavorprofile>"},
+    "availability_zone_profile": {"name": "profile", "provider_name": "amphora", "availability_zone_data": "{}"},
+    "availability_zone": {"name": NEW_NAME, "availability_zone_profile_id": "<availability_zone_profile>"},
 }
+"""The least that makes one, of all that can be made: quotas are only set, amphorae and providers only shown."""
 
 CIPHER_LISTS = ["HIGH:!aNULL", "TLS_AES_256_GCM_SHA384", "AES128-SHA:" + "x" * 2037]
 
@@ -56,6 +64,14 @@ VALUES: Mapping[tuple[str, str], list[Any]] = {
     ("l7policy", "listener_id"): ["<listener>"],
     ("l7policy", "redirect_pool_id"): ["<pool>"],
     ("rule", "key"): ["X" * 255],
+    ("flavor", "name"): [NEW_NAME],
+    ("flavor", "flavor_profile_id"): ["<flavorprofile>"],
+    ("flavorprofile", "provider_name"): ["actium", "amphora", "octavia"],
+    ("flavorprofile", "flavor_data"): ["{}".ljust(4096), '{"loadbalancer_topology": "SINGLE"}'],
+    ("availability_zone", "name"): [NEW_NAME],
+    ("availability_zone", "availability_zone_profile_id"): ["<availability_zone_profile>"],
+    ("availability_zone_profile", "provider_name"): ["actium", "amphora", "octavia"],
+    ("availability_zone_profile", "availability_zone_data"): ["{}".ljust(4096), '{"compute_zone": "nova"}'],
 }
 """Right values where type and limits alone do not give one."""
 

@@ -9,6 +9,7 @@ import httpx
 import msgspec
 
 from actium_api import drivers
+from actium_api.access import admission
 from actium_api.app import application
 from actium_api.asks import Asks
 from actium_api.read_model.projections import project
@@ -141,8 +142,10 @@ class MemoryWorld:
         METADATA.create_all(self._database.engine)
         positions = Positions(POSITIONS)
         self._services = MemoryServices(self._database, positions, offers_anything=offers_anything)
-        app = application(with_facade=False)
-        app.state.settings = settings or ApiSettings()
+        settings = settings or ApiSettings()
+        self._authenticator = admission.authenticator(settings, SystemClock())
+        app = application(with_facade=False, authenticator=self._authenticator, policy=admission.policy(settings))
+        app.state.settings = settings
         app.state.database = self._database
         app.state.ids, app.state.clock = RandomIds(), SystemClock()
         # Of the bus the API uses nothing but asks.
@@ -151,8 +154,8 @@ class MemoryWorld:
             app.state.settings, asks=app.state.asks, database=self._database, ids=app.state.ids
         )
         app.state.tenant_secrets = None
-        app.state.caught_up = asyncio.Event()
-        app.state.caught_up.set()
+        self.caught_up = app.state.caught_up = asyncio.Event()
+        self.caught_up.set()
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         self._client = httpx.AsyncClient(transport=transport, base_url="http://api/v2.0/lbaas")
 
@@ -161,6 +164,8 @@ class MemoryWorld:
 
     def __exit__(self, *_: object) -> None:
         self._loop.run_until_complete(self._client.aclose())
+        if self._authenticator is not None:
+            self._loop.run_until_complete(self._authenticator.close())
         self._loop.close()
         self._database.close()
 

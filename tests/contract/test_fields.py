@@ -1,6 +1,7 @@
 """
-Every field of every resource of the load-balancer API, as upstream's field table says: accepted, defaulted, refused,
-updatable or not, shown or not. The values come from `field_values`.
+Every field of every resource of the load-balancer API that can be made, as upstream's field table says: accepted,
+defaulted, refused, updatable or not, shown or not. The values come from `field_values`; what is only set or only shown
+is in `test_fields_of_others`.
 """
 
 import json
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from actium_api.settings import CIPHERS
+from actium_shared.ids import RandomIds
 from builders import PUBLIC, an_id
 from contract.field_values import (
     ALPN,
@@ -20,6 +22,7 @@ from contract.field_values import (
     MEMBER,
     MONITOR,
     NEEDS_OF_VALUE,
+    NEW_NAME,
     POOL,
     RULE,
     VERSIONS,
@@ -40,8 +43,13 @@ PATHS: Mapping[str, str] = {
     "healthmonitor": "/healthmonitors",
     "l7policy": "/l7policies",
     "rule": "/l7policies/<policy>/rules",
+    "flavorprofile": "/flavorprofiles",
+    "flavor": "/flavors",
+    "availability_zone_profile": "/availabilityzoneprofiles",
+    "availability_zone": "/availabilityzones",
 }
-
+IDS: Mapping[str, str] = {"availability_zone": "name"}
+"""By what one is known in its path, where that is not its id."""
 
 POOL_OF: Mapping[tuple[str, str, Any], str] = {
     ("healthmonitor", "type", "UDP-CONNECT"): "UDP",
@@ -69,6 +77,7 @@ SHOWN: Mapping[tuple[str, str], Callable[[Any], Any]] = {
 }
 """What a reply shows of a right value, where that is not the value itself."""
 
+PROFILES = ("flavorprofile", "availability_zone_profile")
 TREES = {("loadbalancer", "listeners"), ("loadbalancer", "pools")}
 EMPTY: Mapping[str, Any] = {
     "string": None,
@@ -120,6 +129,8 @@ class Place:
         return self._ids[name]
 
     def _make(self, name: str) -> str:
+        if name == NEW_NAME:
+            return RandomIds().new().ljust(255, "x")
         made: Mapping[str, tuple[str, str, Body]] = {
             "<lb>": ("/loadbalancers", "loadbalancer", {"vip_subnet_id": PUBLIC, "project_id": PARENTS_PROJECT}),
             "<listener>": (
@@ -129,6 +140,7 @@ class Place:
             ),
             "<pool>": ("/pools", "pool", {"loadbalancer_id": "<lb>", **POOL, "protocol": self._pool_protocol}),
             "<policy>": ("/l7policies", "l7policy", {"listener_id": "<listener>", "action": "REJECT"}),
+            **{f"<{kind}>": (PATHS[kind], kind, BASES[kind]) for kind in PROFILES},
         }
         path, key, body = made[name]
         response = self._world.request("POST", path, json={key: self.settled(body)})
@@ -153,13 +165,8 @@ class Place:
 
 
 def names(what: str, *, does: bool = True) -> list[tuple[str, str]]:
-    """Give kind and name of all fields of which the table says this, or does not."""
-    return [
-        (kind, field)
-        for kind, fields in FIELDS.items()
-        for field, spec in fields.items()
-        if bool(spec.get(what)) is does
-    ]
+    """Give kind and name of all fields of which the table says this, or does not, of what can be made."""
+    return [(kind, field) for kind in PATHS for field, spec in FIELDS[kind].items() if bool(spec.get(what)) is does]
 
 
 def creatable() -> list[tuple[str, str]]:
@@ -251,11 +258,11 @@ def test_a_field_that_cannot_be_created_is_unknown_there(world: MemoryWorld, kin
     refused(Place(world).post(kind, **{field: None}), 400, f"Unknown attribute for argument {kind}: {field}")
 
 
-@pytest.mark.parametrize("kind", list(FIELDS))
+@pytest.mark.parametrize("kind", list(PATHS))
 def test_a_reply_shows_all_that_can_be_shown_and_no_more(world: MemoryWorld, kind: str) -> None:
     place = Place(world)
     created = place.post(kind).json()[kind]
-    found = world.request("GET", f"{place.path(kind)}/{created['id']}").json()[kind]
+    found = world.request("GET", f"{place.path(kind)}/{_id(kind, created)}").json()[kind]
     wanted = {field for field, spec in FIELDS[kind].items() if spec["response"]}
     assert set(found) == wanted - {"healthmonitor_id"}  # which is left out where there is none
     assert set(created) == set(found)
@@ -295,6 +302,10 @@ def test_what_does_tls_has_the_sites_defaults(world: MemoryWorld, field: str) ->
     assert Place(world).post("pool", tls_enabled=True).json()["pool"][field] == DEFAULTS_WITH_TLS[field]
 
 
+def _id(kind: str, document: Body) -> str:
+    return str(document[IDS.get(kind, "id")])
+
+
 def stand(world: MemoryWorld, kind: str, field: str) -> tuple[Place, str]:
     """Give a resource that the field can be updated of."""
     place = Place(world)
@@ -303,7 +314,7 @@ def stand(world: MemoryWorld, kind: str, field: str) -> tuple[Place, str]:
         beside = {} if field != "redirect_http_code" else beside  # the targets change the action by themselves
     elif (kind, field) == ("listener", "default_tls_container_ref"):
         beside = CERTIFICATE
-    return place, place.post(kind, **beside).json()[kind]["id"]
+    return place, _id(kind, place.post(kind, **beside).json()[kind])
 
 
 @pytest.mark.parametrize(("kind", "field", "value"), with_values(names("update")))
@@ -325,7 +336,7 @@ def test_a_wrong_value_is_refused_by_name_on_update(world: MemoryWorld, kind: st
 @pytest.mark.parametrize(("kind", "field"), names("update", does=False))
 def test_a_field_that_cannot_be_updated_is_unknown_there(world: MemoryWorld, kind: str, field: str) -> None:
     place = Place(world)
-    resource_id = place.post(kind).json()[kind]["id"]
+    resource_id = _id(kind, place.post(kind).json()[kind])
     refused(place.put(kind, resource_id, **{field: None}), 400, f"Unknown attribute for argument {kind}: {field}")
 
 

@@ -43,6 +43,11 @@ NO_AUTHORITY = "upstream's no-op certificate manager has no authority or revocat
 NUMBERS = "a number is no address, whatever it may be converted to"
 SAFE = "what is written into a configuration holds nothing that could end a line or a word there"
 SCTP = "our data plane cannot carry SCTP, and says so"
+SSLV3 = "no TLS library that amphorae could have speaks SSLv3, and we say so where nothing else is allowed"
+SRIOV = "no amphora has SR-IOV ports yet, and we say so"
+COOKIES = "what reads no HTTP reads no cookies, so clients would be kept nowhere"
+FAMILY = "our provider answers as upstream's amphora provider does: datagrams stay in their family"
+EXPRESSIONS = "haproxy reads regular expressions as PCRE2 does, and we say where it cannot"
 L7_ON_HTTP = "our provider answers as upstream's amphora provider does: policies need HTTP"
 FILTERS = "a filter that can match nothing is a mistake: no such value, or no simple field"
 INNER_FILTERS = "a filter has the name of a field of the reply, not that of a column of upstream's database"
@@ -97,7 +102,7 @@ TABLE: tuple[Intended, ...] = (
     Intended(
         why=USEFUL, where="small trees / .* null (additional VIPs|in lists of a listener)", upstream="500", ours="201"
     ),
-    Intended(why=USEFUL, where="flavors / .* null enabled", upstream="500", ours="201"),
+    Intended(why=USEFUL, where="(flavors|fields of .*) / .*(null enabled|enabled null)", upstream="500", ours="201"),
     Intended(why=USEFUL, where="a listener's life / .*allowed_cidrs.*", upstream="500", ours="200"),
     Intended(why=USEFUL, where="where a VIP comes from / .* network and address", upstream="500", ours="201"),
     Intended(
@@ -175,7 +180,7 @@ TABLE: tuple[Intended, ...] = (
     ),
     Intended(
         why="a name is a text",
-        where="(flavors|flavor profiles) / .* null (name|as a name)",
+        where="(flavors|flavor profiles|fields of .* on creation) / .*(null name|null as a name|name null)",
         upstream="20[01]",
         ours="400",
     ),
@@ -196,6 +201,12 @@ TABLE: tuple[Intended, ...] = (
         ours="400",
     ),
     Intended(why=SCTP, where=".* SCTP.*", upstream="201", ours="501"),
+    Intended(why=SSLV3, where=r".* versions \['SSLv3'\]", upstream="201", ours="501"),
+    Intended(why=SRIOV, where="SR-IOV / .* (VIP|member)", upstream="201", ours="501"),
+    Intended(why=SRIOV, where="SR-IOV / .* members all at once", upstream="202", ours="501"),
+    Intended(why=COOKIES, where="session persistence / .* HTTP_COOKIE behind TCP", upstream="201", ours="501"),
+    Intended(why=EXPRESSIONS, where="L7 rules / .* REGEX of Python's alone", upstream="201", ours="501"),
+    Intended(why=FAMILY, where="members / .* IPv6 by UDP", upstream="201", ours="501"),
     Intended(why=L7_ON_HTTP, where="L7 policies / .* of (TCP|UDP|HTTPS)", upstream="201", ours="501"),
     Intended(why=SAFE, where=r"L7 policies / .* to 'http://a/ä'", upstream="201", ours="400"),
     Intended(why=SAFE, where=r"L7 rules / .* (REGEX 'a\\tb'|SSL_DN_FIELD key 'a\\n')", upstream="201", ours="400"),
@@ -270,7 +281,7 @@ TABLE: tuple[Intended, ...] = (
     Intended(why=FILTERS, where="filters.*(=x|=maybe|=0).*", upstream="200", ours="400"),
     Intended(
         why=INNER_FILTERS,
-        where="filters of other lists.*(load_balancer_id|ip_address|pool_id)=.*",
+        where="filters of other lists.*(ip_address|pool_id)=.*",
         upstream="200",
         ours="400",
     ),

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import httpx
 
-from differential.story import PROJECT, Json, Request, Settle, Story
+from differential.story import PROJECT, PROVIDER, Json, Request, Settle, Story
 
 TOKEN = re.compile(r"<[a-z0-9_]+-\d+>")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -124,6 +124,8 @@ class Player:
     def _settled(self, value: Json) -> Any:
         """Give a value with this side's ids for tokens."""
         match value:
+            case str() if value == PROVIDER:
+                return self.side.provider
             case str():
                 return TOKEN.sub(lambda found: self._ids[found[0]], value)
             case list():
@@ -186,7 +188,7 @@ class Plain:
         if key in ADDRESSES and not found.startswith(CHOSEN):
             return "<address>"
         if key == "provider" and found == self.provider:
-            return "<provider>"
+            return PROVIDER
         for own, token in self.tokens.items():
             found = found.replace(own, token)
         return UUID.sub(lambda id_: id_[0] if _is_given(id_[0]) else "<uuid>", found.replace(self.root, "<root>"))

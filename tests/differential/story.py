@@ -19,6 +19,9 @@ GROUP = "44444444-0000-4000-8000-000000000001"
 QOS_POLICY = "55555555-0000-4000-8000-000000000001"
 NOTHING = "99999999-0000-4000-8000-000000000009"
 PROJECT = "a-project"
+PROVIDER = "<provider>"
+"""Whichever a side takes by itself."""
+
 POOL = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
 MONITOR = {"type": "HTTP", "delay": 5, "timeout": 3, "max_retries": 2}
 MEMBER = {"address": "192.0.2.10", "protocol_port": 80}
@@ -90,18 +93,23 @@ class Story:
     def put(self, path: str, key: str, fields: Json, **more: Any) -> None:
         self.ask("PUT", path, {key: fields}, **more)
 
-    def post(self, path: str, key: str, fields: Json, **more: Any) -> str:
+    def post(self, path: str, key: str, fields: Json, *, known_by: str = "id", **more: Any) -> str:
         """Create something and give its token."""
         token = self.token(key)
-        self.ask("POST", path, {key: fields}, keeps={f"{key}.id": token}, **more)
+        self.ask("POST", path, {key: fields}, keeps={f"{key}.{known_by}": token}, **more)
         return token
 
-    def attempt(self, path: str, key: str, fields: Json, **more: Any) -> None:
+    def attempt(self, path: str, key: str, fields: Json, *, known_by: str = "id", **more: Any) -> None:
         """Try to create something, and take it away again where it succeeds."""
         token = self.token(key)
         suffix = "?cascade=true" if key == "loadbalancer" else ""
         self.ask(
-            "POST", path, {key: fields}, keeps={f"{key}.id": token}, undone_at=f"{LBAAS}/{path}/{token}{suffix}", **more
+            "POST",
+            path,
+            {key: fields},
+            keeps={f"{key}.{known_by}": token},
+            undone_at=f"{LBAAS}/{path}/{token}{suffix}",
+            **more,
         )
 
     def load_balancer(self, *, is_told: bool = False, **fields: Json) -> str:

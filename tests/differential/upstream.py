@@ -56,6 +56,13 @@ class Upstream:
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
     """Run it and give its address."""
+    with running(folder) as (url, _):
+        yield url
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[tuple[str, int]]:
+    """Run it and give its address and its pid."""
     OCTAVIA.install()
     port = free_port()
     configuration = folder / "upstream.conf"
@@ -68,7 +75,7 @@ def serving(folder: Path) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     try:
         _await(url, process, folder)
-        yield url
+        yield url, process.pid
     finally:
         process.kill()
         process.wait(10)

@@ -11,7 +11,7 @@ class StockClient:
     """Runs one command after the other, each in a process of its own."""
 
     def __init__(self, url: str) -> None:
-        self._environment = {
+        self.environment = {
             "OS_AUTH_TYPE": "password",
             "OS_AUTH_URL": f"{url}/identity/v3",
             "OS_IDENTITY_API_VERSION": "3",
@@ -26,7 +26,7 @@ class StockClient:
 
     async def run(self, *words: str) -> tuple[int, str, str]:
         """Give exit code, output and errors."""
-        done = await asyncio.to_thread(stock_client.openstack, self._environment, *words)
+        done = await asyncio.to_thread(stock_client.openstack, self.environment, *words)
         return done.code, done.out, done.err
 
     async def json(self, *words: str) -> Any:

@@ -1,8 +1,10 @@
 """Wires the agent together, runs it until a signal, and takes it down in the opposite order."""
 
 import asyncio
+import contextlib
 import gc
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -24,11 +26,13 @@ from actium_amphora_agent.store import Identity, Store
 from actium_amphora_agent.traffic import Traffic
 
 WRONG_SETTINGS = 2
+DUMPED_MAPPINGS = Path("/proc/self/coredump_filter")
 
 
 def main() -> int:
     logs.configure()
     os.umask(0o077)
+    keep_memory_private()
     try:
         settings = load(Path(os.environ.get("AMPHORA_CONFIG", "/run/amphora/config")))
     except SettingsError as exc:
@@ -36,6 +40,18 @@ def main() -> int:
         return WRONG_SETTINGS
     asyncio.run(_run(settings))
     return 0
+
+
+def keep_memory_private() -> None:
+    """
+    Empty the core dumps of this process and of all that it starts: memory here holds tenants' private keys.
+
+    A limit of size alone does not bind dumps that the system pipes to a program. What is to be dumped, children inherit,
+    whatever they become, and unlike "not dumpable" it needs no word of haproxy or keepalived.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(FileNotFoundError):  # a kernel that can dump nothing
+        DUMPED_MAPPINGS.write_text("0")
 
 
 class Agent:

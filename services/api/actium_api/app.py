@@ -7,7 +7,6 @@ path one spelling, each error upstream's shape.
 
 import logging
 import re
-import uuid
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -20,11 +19,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from actium_api import facade, operator, paths
+from actium_api import facade, operator, paths, request_ids
 from actium_api.access import gate
 from actium_api.access.callers import Authenticator, Everyone
 from actium_api.access.policy import EverythingGoes, Policy
 from actium_api.faults import Fault, RouterFault, fault_response, router_response
+from actium_api.request_ids import REQUEST_ID, REQUEST_ID_BYTES
 from actium_api.routes import (
     amphorae,
     availability_zone_profiles,
@@ -143,8 +143,6 @@ async def _unexpected(request: Request, exc: Exception) -> Response:
     return response
 
 
-REQUEST_ID = "x-openstack-request-id"
-REQUEST_ID_BYTES = REQUEST_ID.encode()
 GLOBAL_REQUEST_ID = re.compile(rb"req-[0-9A-Za-z-]{1,64}")
 """Anything else that a client sends there does not get into our log."""
 
@@ -159,7 +157,7 @@ class Frame:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = f"req-{uuid.uuid4()}"
+        request_id = request_ids.new()
         scope["actium.request_id"] = request_id
         scope["actium.path"] = scope["path"]
         name = request_id.encode()

@@ -5,6 +5,7 @@ Here are: limits for what a client may have us keep, answers in one piece and in
 """
 
 import asyncio
+import logging
 from collections import deque
 from typing import Any
 
@@ -12,6 +13,11 @@ import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from actium_api import request_ids
+from actium_shared import telemetry
+
+log = logging.getLogger(__name__)
 
 HEAD_BYTES_MOST = 65_536
 """A request line and headers that come in pieces may be so long, and one piece more; so may trailers."""
@@ -101,6 +107,9 @@ class Protocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def send_400_response(self, msg: str) -> None:
+        _send_refusal(self.transport, msg)
+
     def _should_upgrade(self) -> bool:
         return self.scope["method"] != "CONNECT"
 
@@ -121,10 +130,36 @@ class Protocol(HttpToolsProtocol):
     def _hand_over(self, data: bytes) -> None:
         """Give the connection to h11, from now on and with what it is to read first."""
         self.connections.discard(self)
-        successor = H11Protocol(config=self.config, server_state=self.server_state, app_state=self.app_state)
+        successor = _Successor(config=self.config, server_state=self.server_state, app_state=self.app_state)
         successor.connection_made(self.transport)
         self.transport.set_protocol(successor)
         successor.data_received(data)
+
+
+class _Successor(H11Protocol):
+    """h11, whose refusals are ours."""
+
+    def send_400_response(self, msg: str) -> None:
+        _send_refusal(self.transport, msg)
+
+
+def _send_refusal(transport: asyncio.Transport, why: str) -> None:
+    """Answer what never became a request; it has an id all the same, by which its client can be found in the log."""
+    request_id = request_ids.new()
+    token = telemetry.correlation_id.set(request_id)
+    try:
+        log.info("refused what is no request", extra={"why": why})
+    finally:
+        telemetry.correlation_id.reset(token)
+    headers = {
+        request_ids.REQUEST_ID: request_id,
+        "content-type": "text/plain; charset=utf-8",
+        "content-length": str(len(why)),
+        "connection": "close",
+    }
+    lines = ["HTTP/1.1 400 Bad Request", *(f"{name}: {value}" for name, value in headers.items()), "", why]
+    transport.write("\r\n".join(lines).encode())
+    transport.close()
 
 
 class PausedBehind(FlowControl):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from differential.story import LBAAS, NOTHING, SUBNET, Story
+from differential.story import GROUP, LBAAS, MEMBER, NOTHING, PROVIDER, SUBNET, Story
 
 NIL = "00000000-0000-0000-0000-000000000000"
 
@@ -159,6 +159,24 @@ def flavored() -> Iterator[Story]:
     yield story
 
 
+def virtual_functions() -> Iterator[Story]:
+    story = Story("SR-IOV")
+
+    def flavor(name: str, data: str) -> str:
+        wish = {"name": name, "flavor_profile_id": _profile(story, data, provider_name=PROVIDER)}
+        return story.post("flavors", "flavor", wish, is_told=False)
+
+    wish = {"vip_subnet_id": SUBNET, "flavor_id": flavor("virtual", '{"sriov_vip": true}')}
+    story.attempt("loadbalancers", "loadbalancer", wish, name="VIP")
+    story.attempt("loadbalancers", "loadbalancer", {**wish, "vip_sg_ids": [GROUP]}, name="VIP with security groups")
+    allowing = flavor("allowing", '{"allow_member_sriov": true}')
+    members = f"pools/{story.pool(story.load_balancer(flavor_id=allowing))}/members"
+    for name, asked in {"member": True, "member that does not ask": False}.items():
+        story.attempt(members, "member", {**MEMBER, "request_sriov": asked}, name=name)
+    story.put(members, "members", [{**MEMBER, "request_sriov": True}], name="members all at once")
+    yield story
+
+
 def zones() -> Iterator[Story]:
     story = Story("availability zones")
     wish = {"name": "p", "provider_name": "amphora", "availability_zone_data": '{"compute_zone": "nova"}'}
@@ -218,4 +236,4 @@ def zones() -> Iterator[Story]:
     yield story
 
 
-TELLERS = (providers, flavor_profiles, flavors, flavored, zones)
+TELLERS = (providers, flavor_profiles, flavors, flavored, virtual_functions, zones)

@@ -178,6 +178,7 @@ def rules() -> Iterator[Story]:
             key = {} if kind == "PATH" else {"key": "k"}
             attempt(f"{kind} value {value!r:.10}", type=kind, compare_type="EQUAL_TO", value=value, **key)
         attempt(f"REGEX {value!r:.10}", type="PATH", compare_type="REGEX", value=value)
+    attempt("REGEX of Python's alone", type="PATH", compare_type="REGEX", value=r"\N{DIGIT ONE}")
     for key in ("", "a b", "a:b", "a\n", "ä", "x" * 256, "a_b", "(a)"):
         attempt(f"HEADER key {key!r:.10}", type="HEADER", compare_type="EQUAL_TO", value="v", key=key)
         attempt(f"SSL_DN_FIELD key {key!r:.10}", type="SSL_DN_FIELD", compare_type="EQUAL_TO", value="v", key=key)

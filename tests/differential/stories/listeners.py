@@ -168,7 +168,7 @@ def tls() -> Iterator[Story]:
         place.attempt(f"clients {mode} without authority", **CERTIFICATE, client_authentication=mode)
     place.attempt("authority without certificate", client_ca_tls_container_ref="ca")
     place.attempt("revocations without authority", **CERTIFICATE, client_crl_container_ref="crl")
-    for versions in (["TLSv1.3"], ["SSLv3", "TLSv1"], [], ["TLSv9"], None, ["TLSv1.2", "TLSv1.2"]):
+    for versions in (["TLSv1.3"], ["SSLv3", "TLSv1"], ["SSLv3"], [], ["TLSv9"], None, ["TLSv1.2", "TLSv1.2"]):
         place.attempt(f"versions {versions}", **CERTIFICATE, tls_versions=versions)
         place.attempt(f"versions {versions} of HTTP", tls_versions=versions)
     for ciphers in ("ECDHE-RSA-AES128-GCM-SHA256", "A B", "", "A;B", "!x", None, "x" * 2049):

@@ -43,6 +43,9 @@ def attempts() -> Iterator[Story]:
         wish: dict[str, Any] = {**MEMBER, **fields}
         wish = {key: value for key, value in wish.items() if value is not ...}
         story.attempt(f"pools/{pool}/members", "member", wish, name=name)
+    datagrams = story.pool(lb, protocol="UDP")
+    for name, address in {"IPv4": "192.0.2.13", "IPv6": "2001:db8::1"}.items():
+        story.attempt(f"pools/{datagrams}/members", "member", {**MEMBER, "address": address}, name=f"{name} by UDP")
     yield story
 
 

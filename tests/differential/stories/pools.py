@@ -76,6 +76,8 @@ def kinds() -> Iterator[Story]:
         place.attempt(protocol, protocol=protocol)
     for algorithm in ("ROUND_ROBIN", "LEAST_CONNECTIONS", "SOURCE_IP", "SOURCE_IP_PORT", "RANDOM", None):
         place.attempt(f"{algorithm}", lb_algorithm=algorithm)
+    for versions in (["SSLv3"], ["SSLv3", "TLSv1.2"]):
+        place.attempt(f"TLS versions {versions}", tls_enabled=True, tls_versions=versions)
     place.attempt("no protocol", protocol=...)
     place.attempt("no algorithm", lb_algorithm=...)
     place.attempt("project of another", project_id="p2")
@@ -87,6 +89,10 @@ def persistence() -> Iterator[Story]:
     for protocol in ("HTTP", "TCP", "UDP"):
         for wish in PERSISTENCES[:6] + PERSISTENCES[13:16] if protocol != "HTTP" else PERSISTENCES:
             place.attempt(f"{protocol} {wish!r:.90}", protocol=protocol, session_persistence=wish)
+    tcp = place.story.listener(place.lb, protocol="TCP", protocol_port=81)
+    for wish in ({"type": "HTTP_COOKIE"}, {"type": "SOURCE_IP"}):
+        fields = {"protocol": "TCP", "session_persistence": wish}
+        place.attempt(f"{wish['type']} behind TCP", loadbalancer_id=..., listener_id=tcp, **fields)
     yield place.story
 
 

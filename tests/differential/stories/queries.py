@@ -240,6 +240,7 @@ def other_lists() -> Iterator[Story]:
             "invert=false",
             "key=x",
             f"id={rule}",
+            f"l7policy_id={policy}",
             "compare_type=REGEX",
             "name=x",
         ),

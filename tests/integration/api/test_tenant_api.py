@@ -66,14 +66,6 @@ async def test_a_whole_tree_is_created_at_once(world: World) -> None:
     assert found["loadbalancers"] == [{"id": created["id"]}]
 
 
-async def test_amphorae_are_shown_to_administrators(world: World) -> None:
-    created = await make(world)
-    found = (await world.client.get("/v2/octavia/amphorae", params={"loadbalancer_id": created["id"]})).json()
-    (amphora,) = found["amphorae"]
-    assert (amphora["status"], amphora["role"], amphora["lb_network_ip"]) == ("ALLOCATED", "STANDALONE", "10.250.1.1")
-    assert (await world.client.get("/v2/lbaas/amphorae")).status_code == 404
-
-
 async def test_a_refused_configuration_shows_error_and_the_next_good_change_heals(world: World) -> None:
     created = await make(world)
     path = f"{LBAAS}/loadbalancers/{created['id']}"

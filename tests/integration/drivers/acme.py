@@ -1,5 +1,6 @@
 """A vendor's driver as its vendor would write it: octavia-lib only. What it is asked is kept, for tests to look at."""
 
+import threading
 import time
 from typing import Any
 
@@ -11,6 +12,10 @@ CALLS: list[tuple[str, tuple[Any, ...]]] = []
 SLOW_S = 1.5
 STEADY_S = 0.7
 SOCKETS = ""
+RELEASE = threading.Event()
+"""What holds on until it is set, or a test has long given up."""
+
+HELD_MOST_S = 20.0
 
 
 def tell(statuses: dict[str, Any]) -> None:
@@ -62,8 +67,11 @@ class AcmeDriver(ProviderDriver):
         CALLS.append(("validate_flavor", (flavor_dict,)))
         if "speed" not in flavor_dict:
             raise exceptions.UnsupportedOptionError(user_fault_string="speed is all we know")
-        if flavor_dict["speed"] == "steady":
-            time.sleep(STEADY_S)
+        match flavor_dict["speed"]:
+            case "steady":
+                time.sleep(STEADY_S)
+            case "held":
+                RELEASE.wait(HELD_MOST_S)
 
     def get_supported_flavor_metadata(self) -> dict[str, str]:
         return {"speed": "How fast."}

@@ -1,15 +1,17 @@
 """Load balancers of another vendor's octavia-lib driver: the same API, states and events, and nothing of ours runs."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from octavia_lib.api.drivers.data_models import Unset
 from octavia_lib.api.drivers.driver_lib import DriverLibrary
 from octavia_lib.api.drivers.exceptions import UpdateStatisticsError, UpdateStatusError
 
-from actium_api.drivers import vendor
+from actium_api.drivers import threads, vendor
 from builders import PUBLIC, an_id
 from integration.drivers.conftest import Site
 
@@ -156,6 +158,32 @@ async def test_each_call_has_its_own_deadline(site: Site) -> None:
     assert (await create(site, name="steady", flavor_id=flavor["id"]))["provider"] == "acme"
 
 
+async def test_who_finds_every_thread_of_a_driver_busy_is_told_to_try_again(site: Site) -> None:
+    async def ask(speed: str) -> httpx.Response:
+        body = {"name": "p", "provider_name": "acme", "flavor_data": json.dumps({"speed": speed})}
+        return await site.client.post("/v2/flavorprofiles", json={"flavorprofile": body})
+
+    async def all_held() -> bool:
+        return len(site.asked("validate_flavor")) == threads.MOST
+
+    held = [asyncio.create_task(ask("held")) for _ in range(threads.MOST)]
+    try:
+        await site.until(all_held)
+        response = await ask("fast")
+    finally:
+        site.acme.RELEASE.set()
+        await asyncio.gather(*held)
+    assert response.status_code == 503
+    busy = f"{threads.MOST} calls to the driver of provider 'acme' are under way already; try again later."
+    assert response.json() == {"faultcode": "Server", "faultstring": busy, "debuginfo": None}
+    assert response.headers["x-openstack-request-id"].startswith("req-")
+
+    async def served() -> bool:
+        return (await ask("fast")).status_code == 201
+
+    await site.until(served)
+
+
 async def test_a_driver_may_call_things_gone_before_its_call_has_returned(site: Site) -> None:
     listener = {"name": "quick", "protocol": "TCP", "protocol_port": 80}
     lb_id = (await served(site, name="quick", listeners=[listener]))["id"]
@@ -240,6 +268,39 @@ async def test_a_batch_hands_over_the_whole_list_and_known_members_by_their_ids(
     assert pool_id == pool["id"]
     assert {each.address: each.weight for each in wanted} == {"10.1.0.10": 1, "10.1.0.11": 5}
     assert member["id"] in {each.member_id for each in wanted}
+
+
+async def test_what_our_own_amphorae_cannot_do_is_the_drivers_to_judge(site: Site) -> None:
+    lb_id = (await served(site, listeners=[{"protocol": "TCP", "protocol_port": 80}]))["id"]
+    ((tcp,),) = await shown(site, f"{LBS}/{lb_id}", "listeners")
+    for path, key, fields in (
+        ("listeners", "listener", {"loadbalancer_id": lb_id, "protocol": "SCTP", "protocol_port": 3868}),
+        ("pools", "pool", {"loadbalancer_id": lb_id, "protocol": "SCTP", "lb_algorithm": "ROUND_ROBIN"}),
+        ("l7policies", "l7policy", {"listener_id": tcp["id"], "action": "REJECT"}),
+    ):
+        response = await site.client.post(f"/v2/{path}", json={key: fields})
+        assert response.status_code == 201, response.text
+        await active(site, lb_id)
+    assert [given.protocol for (given,) in site.asked("listener_create")] == ["SCTP"]
+    assert [given.protocol for (given,) in site.asked("pool_create")] == ["SCTP"]
+    assert [given.listener_id for (given,) in site.asked("l7policy_create")] == [tcp["id"]]
+
+
+async def test_a_driver_is_asked_for_sriov_ports_where_its_flavor_allows_them(site: Site) -> None:
+    data = '{"speed": "high", "allow_member_sriov": true, "sriov_vip": true}'
+    profile = {"name": "p", "provider_name": "acme", "flavor_data": data}
+    profile = (await site.client.post("/v2/flavorprofiles", json={"flavorprofile": profile})).json()["flavorprofile"]
+    flavor = {"name": "virtual", "flavor_profile_id": profile["id"]}
+    flavor = (await site.client.post("/v2/flavors", json={"flavor": flavor})).json()["flavor"]
+    pool = {"name": "p", "protocol": "TCP", "lb_algorithm": "ROUND_ROBIN"}
+    made = await served(site, flavor_id=flavor["id"], pools=[pool])
+    assert made["vip_vnic_type"] == "direct"
+    member = {"address": "10.1.0.10", "protocol_port": 80, "request_sriov": True}
+    path = f"/v2/pools/{made['pools'][0]['id']}/members"
+    response = await site.client.post(path, json={"member": member})
+    assert response.status_code == 201, response.text
+    assert response.json()["member"]["vnic_type"] == "direct"
+    assert [given.vnic_type for (given,) in site.asked("member_create")] == ["direct"]
 
 
 async def test_a_whole_tree_is_handed_over_at_once_and_served_back_to_the_driver(site: Site) -> None:

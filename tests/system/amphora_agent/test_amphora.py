@@ -139,6 +139,7 @@ vrrp_instance one {
     sandbox.relay.beat(lambda beat: beat["role"] == "MASTER")
     assert sandbox.get("203.0.113.11") in {"one", "two"}
     assert sandbox.relay.of_kind("edge")[-1][1].body["edges"][-1]["status"] == "MASTER"
+    assert dumped_mappings(sandbox, "keepalived") == {0}
     before = world.controller.status()["keepalived"]["pid"]
     sandbox.kill(AGENT)
     status = eventually(world.controller.status)
@@ -158,6 +159,23 @@ def test_nothing_in_an_amphora_dumps_core(world):
         limits = Path(f"/proc/{pid}/limits").read_text()
         found = next(line.split() for line in limits.splitlines() if line.startswith("Max core file size"))
         assert (found[4], found[5]) == ("0", "0"), pid
+
+
+def test_a_dump_that_is_piped_to_a_program_which_no_limit_binds_holds_no_memory(world):
+    sandbox = world.sandbox
+    assert dumped_mappings(sandbox, AGENT) == {0}
+    assert dumped_mappings(sandbox, HAPROXY) == {0}
+    sandbox.kill(AGENT)
+    eventually(world.controller.status)
+    sandbox.kill(HAPROXY)
+    eventually(sandbox.get)
+    assert dumped_mappings(sandbox, AGENT) == dumped_mappings(sandbox, HAPROXY) == {0}
+
+
+def dumped_mappings(sandbox, word: str) -> set[int]:
+    """Give which kinds of memory the kernel would put into dumps of the processes with the word; bits, see core(5)."""
+    filters = {pid: Path(f"/proc/{pid}/coredump_filter").read_text() for pid in sandbox.pids(word)}
+    return {int(text, 16) for text in filters.values()}
 
 
 def test_haproxy_runs_with_three_capabilities_and_no_new_privileges(world):

@@ -61,6 +61,10 @@ def test_a_day_with_the_stock_client(world: TestWorld, tenant: Tenant, backends:
         20,
     )
     assert stats["bytes_out"] > 0
+    (amphora_id,) = world.amphorae()
+    carried = world.openstack(*lb, "amphora", "stats", "show", amphora_id, "-f", "json")
+    assert carried["total_connections"] >= stats["total_connections"]
+    assert carried["bytes_out"] >= stats["bytes_out"]
     with pytest.raises(AssertionError, match="has children"):
         world.openstack(*lb, "delete", "night")
     world.openstack(*lb, "delete", "--cascade", "--wait", "night")

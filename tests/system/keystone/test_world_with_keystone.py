@@ -69,8 +69,12 @@ def test_a_world_with_keystone(world: TestWorld, keystone: Keystone) -> None:
     world.actium("up")
     with pytest.raises(AssertionError, match="way to authenticate"):
         world.actium("up", "--auth", "none")
+    assert openstack(keystone, "loadbalancer", "flavor", "list") == []
     world.down()
+    world.facts.policy_file.write_text('"os_load-balancer_api:flavor:get_all": "!"\n')
     world.actium("up")
+    with pytest.raises(AssertionError, match="Policy does not allow this request"):
+        openstack(keystone, "loadbalancer", "flavor", "list")
     assert [each["name"] for each in openstack(keystone, "loadbalancer", "list")] == ["web"]
     assert "OS_" not in world.actium("env")
 

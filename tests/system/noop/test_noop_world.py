@@ -115,6 +115,46 @@ def test_an_address_that_is_asked_for_is_given_once(tenant: Tenant, address: str
     tenant.delete(first["id"])
 
 
+def test_a_requests_id_is_on_all_that_it_sets_off_on_the_log_and_in_the_logs(world: TestWorld, tenant: Tenant) -> None:
+    caller = "req-11111111-2222-3333-4444-555555555555"
+    body = {"loadbalancer": {"vip_subnet_id": an_id(), "vip_address": "198.18.40.40"}}
+    answer = tenant.http.post("/loadbalancers", json=body, headers={"X-OpenStack-Request-ID": caller})
+    request_id, made = answer.headers["x-openstack-request-id"], answer.json()["loadbalancer"]
+    assert tenant.wait(made["id"])["operating_status"] == "OFFLINE"
+    told = [event for event in events(world) if event["load_balancer_id"] == made["id"]]
+    kinds = {event["type"] for event in told}
+    assert kinds >= SET_OFF, kinds
+    assert {event["type"] for event in told if event["correlation_id"] != request_id} == set()
+    again = tenant.http.post("/loadbalancers", json=body)
+    assert again.status_code == 409, again.text
+    assert [line["global_request_id"] for line in lines_of(world, "api", request_id)] == [caller]
+    assert [line["message"] for line in lines_of(world, "planner", request_id)].count("ordered") >= 3
+    await_value(  # it is logged when the log has it
+        lambda: {line["step"] for line in lines_of(world, "compute", request_id) if line["message"] == "done"},
+        lambda steps: "Boot" in steps,
+        10,
+    )
+    (refused,) = lines_of(world, "network", again.headers["x-openstack-request-id"])
+    assert refused["message"] == "VIP refused"
+    tenant.delete(made["id"])
+
+
+SET_OFF = {
+    "vip.reserved",
+    "loadbalancer.created",
+    "port.created",
+    "amphora.booted",
+    "amphora.configured",
+    "loadbalancer.round-ended",
+}
+
+
+def lines_of(world: TestWorld, service: str, request_id: str) -> list[dict[str, Any]]:
+    """Give the lines of a service's log that are about a request."""
+    lines = map(json.loads, (world.facts.logs / f"{service}.log").read_text().splitlines())
+    return [line for line in lines if line["correlation_id"] == request_id]
+
+
 def test_a_failed_second_wish_for_a_world_is_told_why(world: TestWorld) -> None:
     with pytest.raises(AssertionError, match="is of kind 'noop', not 'embedded'"):
         world.actium("up", "--world", "embedded")

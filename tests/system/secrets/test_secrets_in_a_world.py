@@ -5,7 +5,9 @@ The tests follow each other: a world is slow to make.
 """
 
 import asyncio
+import base64
 import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -155,7 +157,7 @@ def test_a_private_key_is_in_the_amphorae_s_memory_and_nowhere_else(world: TestW
         if _holds_key(path.read_bytes()):
             assert _is_in_memory(path)
             assert path.stat().st_mode & 0o077 == 0, path
-    for name, body in asyncio.run(_messages(world)):
+    for name, body in [*asyncio.run(_messages(world)), *_orders(world, served)]:
         assert not _holds_key(body), name
     assert world.actium("dead-letters") == ""
 
@@ -187,19 +189,49 @@ def _is_in_memory(path: Path) -> bool:
 
 
 async def _messages(world: TestWorld) -> list[tuple[str, bytes]]:
-    """Give every message on every stream, uncompressed, as those who may read it get it."""
+    """Give every message on every stream but that of orders, uncompressed, as those who may read it get it."""
     found = []
-    for user in ("api", "planner", "health"):
-        password = keys.password_file(world.facts, user).read_text().strip()
-        async with Bus(url=f"nats://127.0.0.1:{world.facts.choices.ports.nats}", user=user, password=password) as bus:
-            for stream in streams.readable_streams(user):
-                if stream == streams.COMMANDS:
-                    continue  # orders that wait are for their receivers alone; what they say is in the events, too
+    for user in ("api", "planner", "health", "compute", "network"):
+        async with _bus(world, user) as bus:
+            for stream in set(streams.readable_streams(user)) - {streams.COMMANDS}:
                 subjects = (f"snap.{user}.>",) if stream == streams.SNAPSHOTS else ()
                 feed = bus.feed(stream, after=0, subjects=subjects, until_end=True)
                 found += [(each.subject, each.body + repr(dict(each.headers)).encode()) async for each in feed]
-    assert any("secret" in subject for subject, _ in found)
+    for subject in ("evt.compute.secret.", "snap.compute.", "snap.network."):
+        assert any(name.startswith(subject) for name, _ in found), subject
     return found
+
+
+def _orders(world: TestWorld, served: Served) -> list[tuple[str, bytes]]:
+    """Give the orders of a change of what serves with the key: they are gone when they are done, so compute is held."""
+    compute = world.pid("compute")
+    os.kill(compute, signal.SIGSTOP)
+    try:
+        served.tenant.request("PUT", f"/listeners/{served.listener_id}", listener={"connection_limit": 50})
+        found = asyncio.run(_waiting(world))
+    finally:
+        os.kill(compute, signal.SIGCONT)
+    served.tenant.wait(served.load_balancer["id"])
+    assert any(served.ref.encode() in body for _, body in found), "else these are not the orders that this is about"
+    return found
+
+
+async def _waiting(world: TestWorld) -> list[tuple[str, bytes]]:
+    """Look at the orders that wait for compute, as it may itself, without taking them from it."""
+    async with _bus(world, "compute") as bus, asyncio.timeout(FEW_S):
+        while not (state := (await bus.api(f"STREAM.INFO.{streams.COMMANDS}", {}))["state"])["messages"]:
+            await asyncio.sleep(0.02)
+        found = []
+        for sequence in range(state["first_seq"], state["last_seq"] + 1):
+            message = (await bus.api(f"STREAM.MSG.GET.{streams.COMMANDS}", {"seq": sequence}))["message"]
+            parts = (base64.b64decode(message.get(part, "")) for part in ("hdrs", "data"))
+            found.append((str(message["subject"]), b"".join(parts)))
+        return found
+
+
+def _bus(world: TestWorld, user: str) -> Bus:
+    password = keys.password_file(world.facts, user).read_text().strip()
+    return Bus(url=f"nats://127.0.0.1:{world.facts.choices.ports.nats}", user=user, password=password)
 
 
 def test_no_service_dumps_core(world: TestWorld) -> None:

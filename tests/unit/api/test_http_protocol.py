@@ -1,6 +1,8 @@
 """HTTP as our API speaks it, on a socket: what clients send that is unusual, and how answers are written."""
 
 import asyncio
+import json
+import logging
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +13,7 @@ import pytest
 import uvicorn
 
 from actium_api.http_protocol import BEHIND_MOST, HEAD_BYTES_MOST, InOnePiece, PausedBehind, Protocol
+from actium_shared.telemetry import JsonFormatter
 
 WAIT_S = 10.0
 
@@ -198,6 +201,28 @@ async def test_what_is_no_request_is_refused(rubbish: bytes) -> None:
         client.sends(rubbish)
         assert (await client.hears())[0] == 400
         assert await client.reader.read() == b""
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.0\r\nbad header: 1\r\n\r\n"],
+    ids=["no HTTP", "no host", "HTTP/1.0"],
+)
+async def test_what_is_refused_unread_has_a_requests_id_too_and_the_log_knows_it(
+    rubbish: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.handler.setFormatter(JsonFormatter("api"))
+    with caplog.at_level(logging.INFO, logger="actium_api"):
+        async with a_client() as client:
+            client.sends(rubbish)
+            async with asyncio.timeout(WAIT_S):
+                lines = (await client.reader.read()).decode().split("\r\n")
+    assert lines[0].startswith("HTTP/1.1 400 ")
+    told = [line.removeprefix("x-openstack-request-id: ") for line in lines if line.startswith("x-openstack")]
+    logged = [json.loads(line) for line in caplog.text.splitlines()]
+    assert told == [line["correlation_id"] for line in logged if line["message"] == "refused what is no request"]
+    assert len(told) == 1
+    assert told[0].startswith("req-")
 
 
 async def test_a_head_without_end_is_refused_when_it_is_too_long() -> None:

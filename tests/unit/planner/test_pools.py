@@ -245,7 +245,7 @@ def test_cookies_keep_nobody_on_a_member_where_the_listener_does_not_read_them(
     kind: str, listener: str, pool: str
 ) -> None:
     persistence = SessionPersistence(type=kind, cookie_name="c" if kind == "APP_COOKIE" else None)
-    wrong = (Reason.INVALID, "session_persistence.type")
+    wrong = (Reason.UNSUPPORTED, "session_persistence.type")
     the_listener = a.create_listener(protocol=listener)
     keeping = {"protocol": pool, "session_persistence": persistence}
     assert why(a.create_pool(listener_id=a.LISTENER, **keeping), after(the_listener)) == wrong

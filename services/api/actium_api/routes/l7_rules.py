@@ -16,7 +16,8 @@ from actium_api.schemas.l7_rule import L7RulePost, L7RulePut
 from actium_shared.ids import L7PolicyId, L7RuleId, LoadBalancerId
 
 KIND, KEY = "L7 Rule", "rule"
-COLLECTION = collection(L7_RULES, "rules", more={"key": "rule_key"})
+COLLECTION = collection(L7_RULES, "rules", more={"key": "rule_key", "l7policy_id": "l7_policy_id"})
+"""That the policy is in the path already does not keep openstacksdk from filtering by it."""
 
 
 async def list_(request: Request) -> Response:

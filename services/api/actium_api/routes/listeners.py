@@ -33,8 +33,17 @@ from actium_shared.ids import ListenerId, LoadBalancerId
 from actium_shared.wishes import Listener
 
 KIND, KEY = "Listener", "listener"
+SDK_LOAD_BALANCER = "load_balancer_id"
+"""What openstacksdk calls the filter `loadbalancer_id`, of listeners alone."""
+
 COLLECTION = collection(
-    LISTENERS, "listeners", more={"loadbalancer_id": "load_balancer_id", "default_pool_id": "default_pool_id"}
+    LISTENERS,
+    "listeners",
+    more={
+        "loadbalancer_id": "load_balancer_id",
+        SDK_LOAD_BALANCER: "load_balancer_id",
+        "default_pool_id": "default_pool_id",
+    },
 )
 
 

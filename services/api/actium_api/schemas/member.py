@@ -6,12 +6,12 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from actium_api.faults import Fault, invalid
+from actium_api.faults import invalid
 from actium_api.schemas.fields import Address, Body, Create, Flag, Port, ProjectName, Tags, Text, Uuid, Whole, changes
 from actium_api.settings import ApiSettings
 from actium_shared.commands.planner import MemberChanges
 from actium_shared.ids import MemberId, SubnetId
-from actium_shared.wishes import Member
+from actium_shared.wishes import NORMAL, SRIOV, Member
 
 Weight = Annotated[Whole, Field(ge=0, le=256)]
 
@@ -45,6 +45,7 @@ class NestedMember(Create):
             monitor_address=self.monitor_address,
             monitor_port=self.monitor_port,
             tags=self.tags,
+            vnic_type=SRIOV if self.request_sriov else NORMAL,
         )
 
 
@@ -86,5 +87,3 @@ def check(body: NestedMember, settings: ApiSettings) -> None:
     """
     if ipaddress.ip_address(body.address) in {ipaddress.ip_address(each) for each in settings.reserved_ips}:
         raise invalid("address", body.address, "This address is reserved.")
-    if body.request_sriov:
-        raise Fault(400, "request_sriov cannot be met: amphorae have no SR-IOV ports yet, whatever the flavor allows.")

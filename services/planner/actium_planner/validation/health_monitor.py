@@ -3,7 +3,7 @@
 import re
 
 from actium_planner.validation.grammar import BLANK_OR_CONTROL, matches, one_of, within
-from actium_planner.validation.refusals import NO_SCTP, Refusals, conflict, invalid, unsupported
+from actium_planner.validation.refusals import Refusals, conflict, invalid
 from actium_shared.message import Rejected
 from actium_shared.wishes import HealthMonitor, Pool
 
@@ -40,8 +40,6 @@ def _fits(monitor: HealthMonitor, pool: Pool) -> Refusals:
         yield invalid(
             f"Health monitors of type {monitor.type} cannot check a pool of protocol {pool.protocol}.", field="type"
         )
-    if monitor.type == "SCTP":
-        yield unsupported(NO_SCTP, field="type")
 
 
 def _numbers(monitor: HealthMonitor) -> Refusals:

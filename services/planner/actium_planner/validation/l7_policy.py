@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from actium_planner.validation.changes import apply_changes
 from actium_planner.validation.grammar import URL, matches, one_of, within
 from actium_planner.validation.listener import HasPool, validate_pool
-from actium_planner.validation.refusals import Refusals, invalid, missing, unsupported
+from actium_planner.validation.refusals import Refusals, invalid, missing
 from actium_shared.commands.planner import L7PolicyChanges
 from actium_shared.ids import PoolId
 from actium_shared.message import Rejected
@@ -27,7 +27,6 @@ FORGIVEN: Mapping[str, AbstractSet[str]] = {
 
 CODES = frozenset({301, 302, 303, 307, 308})
 DEFAULT_CODE = 302
-LISTENERS = frozenset({"HTTP", "TERMINATED_HTTPS"})
 
 
 def settled_new(policy: L7Policy) -> L7Policy | Rejected:
@@ -91,9 +90,6 @@ def _refusals(policy: L7Policy, listener: Listener, pools: Mapping[PoolId, HasPo
     if policy.redirect_http_code is not None:
         yield from one_of("redirect_http_code", str(policy.redirect_http_code), {str(code) for code in CODES})
     yield from _redirect_pool(policy, listener, pools)
-    if listener.protocol not in LISTENERS:
-        detail = f"L7 policies need a listener of protocol HTTP or TERMINATED_HTTPS, not {listener.protocol}."
-        yield unsupported(detail, field="listener_id")
 
 
 def _redirect_pool(policy: L7Policy, listener: Listener, pools: Mapping[PoolId, HasPool]) -> Refusals:

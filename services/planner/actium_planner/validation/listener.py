@@ -6,7 +6,7 @@ from typing import Protocol
 from actium_planner.validation import tls
 from actium_planner.validation.addresses import families, parsed_network
 from actium_planner.validation.grammar import PORTS, one_of, within
-from actium_planner.validation.refusals import NO_SCTP, Refusals, conflict, invalid, missing, unsupported
+from actium_planner.validation.refusals import Refusals, conflict, invalid, missing
 from actium_shared.ids import PoolId
 from actium_shared.message import Rejected
 from actium_shared.wishes import Listener, LoadBalancer, Pool
@@ -56,7 +56,6 @@ TLS_HEADERS = frozenset(
 HEADERS_OF = {"HTTP": HEADERS, TERMINATED: HEADERS | TLS_HEADERS}
 """Those that read what they pass on."""
 
-COOKIES = frozenset({"HTTP_COOKIE", "APP_COOKIE"})
 TIMEOUTS_MS = {
     "timeout_client_data": "timeout_client_data_ms",
     "timeout_member_connect": "timeout_member_connect_ms",
@@ -83,8 +82,6 @@ def _refusals(
     listener: Listener, balancer: LoadBalancer, others: Iterable[Listener], pools: Mapping[PoolId, HasPool]
 ) -> Refusals:
     yield from one_of("protocol", listener.protocol, LAYER4)
-    if listener.protocol == "SCTP":
-        yield unsupported(NO_SCTP, field="protocol")
     yield from _numbers(listener)
     yield from _default_pool(listener, pools)
     yield from _certificates(listener)
@@ -96,22 +93,12 @@ def _refusals(
 
 def validate_pool(listener: Listener, pool: Pool, *, field: str = "protocol") -> Rejected | None:
     """Give the refusal when the listener cannot send to such a pool."""
-    return next(_unfit(listener, pool, field), None)
-
-
-def _unfit(listener: Listener, pool: Pool, field: str) -> Refusals:
-    if pool.protocol not in POOL_PROTOCOLS[listener.protocol]:
-        yield invalid(
-            f"The pool protocol '{pool.protocol}' is invalid while the listener protocol is '{listener.protocol}'.",
-            field=field,
-        )
-    persistence = pool.session_persistence
-    if persistence is not None and persistence.type in COOKIES and listener.protocol not in HEADERS_OF:
-        yield invalid(
-            f"A listener of protocol {listener.protocol} reads no cookies, so it cannot use pool {pool.id} with "
-            f"session_persistence of type {persistence.type}; SOURCE_IP is possible.",
-            field="session_persistence.type",
-        )
+    if pool.protocol in POOL_PROTOCOLS[listener.protocol]:
+        return None
+    return invalid(
+        f"The pool protocol '{pool.protocol}' is invalid while the listener protocol is '{listener.protocol}'.",
+        field=field,
+    )
 
 
 def _numbers(listener: Listener) -> Refusals:

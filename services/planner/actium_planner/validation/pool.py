@@ -1,18 +1,18 @@
 """Pools: protocols and algorithms, how clients are kept on a member, TLS to members, and default pools."""
 
 import re
-from collections.abc import Iterable
 
 from actium_planner.validation import tls
 from actium_planner.validation.addresses import parsed
 from actium_planner.validation.grammar import matches, one_of, within
 from actium_planner.validation.listener import validate_pool
-from actium_planner.validation.refusals import NO_SCTP, Refusals, conflict, invalid, unsupported
+from actium_planner.validation.refusals import Refusals, conflict, invalid
 from actium_shared.message import Rejected
 from actium_shared.wishes import Listener, Pool, SessionPersistence
 
 PROTOCOLS = frozenset({"HTTP", "HTTPS", "PROXY", "PROXYV2", "SCTP", "TCP", "UDP"})
 ALGORITHMS = frozenset({"ROUND_ROBIN", "LEAST_CONNECTIONS", "SOURCE_IP", "SOURCE_IP_PORT"})
+DATAGRAMS = frozenset({"SCTP", "UDP"})
 PERSISTENCE = frozenset({"SOURCE_IP", "HTTP_COOKIE", "APP_COOKIE"})
 COOKIE_NAME = re.compile(r"[!-+\--:<-\[\]-~]{1,255}")
 
@@ -29,16 +29,8 @@ def validate_as_default(pool: Pool, listener: Listener) -> Rejected | None:
     return validate_pool(listener, pool)
 
 
-def validate_in_use(pool: Pool, listeners: Iterable[Listener]) -> Rejected | None:
-    """Give the refusal, or nothing when the listeners whose default the pool is can go on with it."""
-    users = sorted((each for each in listeners if each.default_pool_id == pool.id), key=lambda each: each.id)
-    return next((refusal for each in users if (refusal := validate_pool(each, pool)) is not None), None)
-
-
 def _refusals(pool: Pool) -> Refusals:
     yield from one_of("protocol", pool.protocol, PROTOCOLS)
-    if pool.protocol == "SCTP":
-        yield unsupported(NO_SCTP, field="protocol")
     yield from one_of("lb_algorithm", pool.lb_algorithm, ALGORITHMS)
     if pool.session_persistence is not None:
         yield from _persistence(pool.session_persistence, pool.protocol)
@@ -48,9 +40,9 @@ def _refusals(pool: Pool) -> Refusals:
 def _persistence(persistence: SessionPersistence, protocol: str) -> Refusals:
     yield from one_of("session_persistence.type", persistence.type, PERSISTENCE)
     yield from _cookie(persistence)
-    if protocol == "UDP":
+    if protocol in DATAGRAMS:
         if persistence.type != "SOURCE_IP":
-            detail = f"A pool of protocol UDP can keep clients by SOURCE_IP only, not by {persistence.type}."
+            detail = f"A pool of protocol {protocol} can keep clients by SOURCE_IP only, not by {persistence.type}."
             yield invalid(detail, field="session_persistence.type")
         yield from _datagram_persistence(persistence)
         return
@@ -59,7 +51,7 @@ def _persistence(persistence: SessionPersistence, protocol: str) -> Refusals:
         ("persistence_granularity", persistence.persistence_granularity),
     ):
         if value is not None:
-            yield invalid(f"{name} is for pools of protocol UDP.", field=f"session_persistence.{name}")
+            yield invalid(f"{name} is for pools of protocol UDP or SCTP.", field=f"session_persistence.{name}")
 
 
 def _cookie(persistence: SessionPersistence) -> Refusals:

@@ -7,8 +7,6 @@ from actium_shared.message import Reason, Rejected
 Refusals = Iterator[Rejected]
 """What is wrong, lazily: a later check may rely on what the earlier ones have let pass."""
 
-NO_SCTP = "SCTP is not offered: the kernels that amphorae run on are built without it."
-
 
 def invalid(detail: str, *, field: str | None = None) -> Rejected:
     return Rejected(reason=Reason.INVALID, detail=detail, field=field)

@@ -4,11 +4,10 @@ import re
 from typing import Protocol
 
 from actium_planner.validation.grammar import matches, one_of
-from actium_planner.validation.refusals import Refusals, unsupported
+from actium_planner.validation.refusals import Refusals
 
 VERSIONS = frozenset({"SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"})
 ALPN_PROTOCOLS = frozenset({"h2", "http/1.1", "http/1.0"})
-NO_SSLV3 = "SSLv3 is not offered by itself: amphorae have no TLS library that still speaks it; TLSv1 is the oldest."
 CIPHERS = re.compile(r"[A-Za-z0-9\-+!:@=_.]+")
 
 
@@ -26,7 +25,5 @@ def refusals(value: HasTls) -> Refusals:
     yield from matches("tls_ciphers", value.tls_ciphers, CIPHERS, "an OpenSSL cipher string")
     for version in value.tls_versions:
         yield from one_of("tls_versions", version, VERSIONS)
-    if set(value.tls_versions) == {"SSLv3"}:
-        yield unsupported(NO_SSLV3, field="tls_versions")
     for protocol in value.alpn_protocols:
         yield from one_of("alpn_protocols", protocol, ALPN_PROTOCOLS)

@@ -8,16 +8,13 @@ from msgspec.structs import replace
 
 from actium_planner.deciders.catalogue.state import CatalogueState
 from actium_planner.validation import provider_data
-from actium_planner.validation.refusals import invalid, unsupported
+from actium_planner.validation.refusals import invalid
 from actium_shared.message import Rejected
 from actium_shared.provider_options import ACTIUM, PROVIDERS, is_ours, same_driver
-from actium_shared.wishes import LoadBalancer
+from actium_shared.wishes import SRIOV, LoadBalancer
 
 Chosen = tuple[str, Mapping[str, Any]]
 """A provider's name and the data for it."""
-
-NOT_YET: Mapping[str, object] = {"sriov_vip": True}
-"""What a flavor may say already, and no amphora can do yet."""
 
 
 def furnish(
@@ -52,10 +49,15 @@ def furnish(
     if isinstance(zone_data, Rejected):
         return zone_data
     return (
-        _not_offered(provider, flavor_data)
-        or _wrong_network(wish, zone_data)
+        _wrong_network(wish, zone_data)
         or (_unroutable(wish, flavor_data) if is_routed is False and is_ours(provider) else None)
-        or replace(wish, provider=provider, flavor=flavor_data, availability_zone_data=zone_data)
+        or replace(
+            wish,
+            provider=provider,
+            flavor=flavor_data,
+            availability_zone_data=zone_data,
+            vip_vnic_type=SRIOV if flavor_data.get("sriov_vip") is True else wish.vip_vnic_type,
+        )
     )
 
 
@@ -109,17 +111,6 @@ def _provider_refusal(
     for what, chosen in (("flavor", flavor), ("availability zone", zone)):
         if chosen is not None and not same_driver(provider, chosen[0]):
             return invalid(f"The {what} is for provider '{chosen[0]}', and provider is '{provider}'.", field="provider")
-    return None
-
-
-def _not_offered(provider: str, flavor_data: Mapping[str, Any]) -> Rejected | None:
-    if not is_ours(provider):
-        return None
-    for name, value in NOT_YET.items():
-        if flavor_data.get(name) == value:
-            asked = f"the flavor asks for {name} = {value}"
-            detail = f"Provider '{provider}' does not support a requested option: {asked}, which is not yet offered."
-            return unsupported(detail, field="flavor_id")
     return None
 
 

@@ -57,7 +57,8 @@ def _wanted(
             return _named_twice(key, known=key in held)
         if key not in held and entry.member.id in taken:
             return conflict(f"The id {entry.member.id} is another member's already.", field="members")
-        refusal = validation.validate_alone(entry.member, pool.pool, balancer)
+        member = _merged(held[key], entry) if key in held else entry.member
+        refusal = validation.validate_alone(member, balancer)
         if refusal is not None:
             return refusal
         wanted[key] = entry
@@ -72,7 +73,7 @@ def _key(member: Member) -> Key:
 def _merged(old: Member, entry: BatchMember) -> Member:
     fields = {name: getattr(entry.member, name) for name in entry.member.__struct_fields__}
     kept = {name: getattr(old, name) for name in KEPT_WHEN_LEFT_OUT if name not in entry.sent}
-    fixed = {"id": old.id, "subnet_id": old.subnet_id}
+    fixed = {"id": old.id, "subnet_id": old.subnet_id, "vnic_type": old.vnic_type}
     return Member(**(fields | kept | fixed))
 
 

@@ -7,6 +7,7 @@ from msgspec import structs
 
 from actium_planner.deciders.load_balancer import children, drills, load_balancers, proposals, reports, settling
 from actium_planner.deciders.load_balancer.decision import Decision
+from actium_planner.deciders.load_balancer.ours import beyond_the_data_plane
 from actium_planner.deciders.load_balancer.quiet import without_a_round
 from actium_planner.deciders.load_balancer.state import LoadBalancerState
 from actium_planner.deciders.load_balancer.strict import refuse_while_busy
@@ -66,7 +67,7 @@ def _decide_ours(
     decision = _decide(command, state, now)
     if isinstance(decision, Rejected) or not decision:
         return decision
-    refusal = refuse_while_busy(command, state) if strict else None
+    refusal = (refuse_while_busy(command, state) if strict else None) or beyond_the_data_plane(decision, state)
     return refusal or without_a_round(decision, state)
 
 

@@ -30,6 +30,9 @@ def create(command: commands.CreateLoadBalancer, state: LoadBalancerState) -> De
             f"The load balancer to be created is {command.load_balancer_id}, and what is sent says {command.load_balancer.id}.",
             field="load_balancer.id",
         )
+    refusal = validation.validate(command.load_balancer, ())
+    if refusal is not None:
+        return refusal
     created = events.LoadBalancerCreated(
         load_balancer_id=command.load_balancer_id,
         generation=state.next_generation,

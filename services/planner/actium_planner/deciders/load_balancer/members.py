@@ -31,7 +31,7 @@ def _create(command: commands.CreateMember, state: LoadBalancerState) -> Decisio
         return missing("Pool", command.pool_id)
     if command.member.id in held.members:
         return []
-    refusal = validation.validate(command.member, held.pool, state.load_balancer, others=held.members.values())
+    refusal = validation.validate(command.member, state.load_balancer, others=held.members.values())
     if refusal is not None:
         return refusal
     return [
@@ -53,7 +53,7 @@ def _update(command: commands.UpdateMember, state: LoadBalancerState) -> Decisio
     changed = apply_changes(member, command.changes)
     if changed == member:
         return []
-    refusal = validation.validate_alone(changed, held.pool, state.load_balancer)
+    refusal = validation.validate_alone(changed, state.load_balancer)
     if refusal is not None:
         return refusal
     return [

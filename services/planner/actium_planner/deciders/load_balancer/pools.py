@@ -50,8 +50,6 @@ def _update(command: commands.UpdatePool, state: LoadBalancerState) -> Decision:
     if changed == held.pool:
         return []
     refusal = validation.validate(changed)
-    if refusal is None and changed.session_persistence != held.pool.session_persistence:
-        refusal = validation.validate_in_use(changed, state.listeners.values())
     if refusal is not None:
         return refusal
     return [
