@@ -10,7 +10,6 @@ import pytest
 
 from actium_amphora_agent.metrics import machine, translated
 from differential import upstream
-from own_environment import OCTAVIA
 
 HERE = Path(__file__).parent
 TIMEOUT_S = 60
@@ -67,18 +66,7 @@ def _asked(exporter: Path, haproxy: "subprocess.Popen[bytes]") -> str:
 
 @pytest.fixture(scope="module")
 def theirs(exposed: str) -> list[str]:
-    OCTAVIA.install()
-    done = subprocess.run(
-        (str(OCTAVIA.python), "-W", "ignore", str(HERE / "figures.py")),
-        input=exposed,
-        capture_output=True,
-        text=True,
-        env=upstream.clean_environment(),
-        timeout=TIMEOUT_S,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    return upstream.told("figures.py", exposed, timeout_s=TIMEOUT_S).splitlines()
 
 
 def told(lines: list[str]) -> list[str]:

@@ -1,7 +1,6 @@
 """Who may do what: every rule of upstream's, for every role and project, as here; and which request needs which rule."""
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from actium_api.access import needs, rules
 from actium_api.access.callers import Identity
 from actium_api.access.rule_policy import RulePolicy
 from differential import upstream
-from own_environment import OCTAVIA
 
 HERE = Path(__file__).parent
 OWN, OTHERS = "own", "others"
@@ -43,18 +41,7 @@ Said = dict[str, dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def said() -> Said:
-    OCTAVIA.install()
-    done = subprocess.run(
-        (str(OCTAVIA.python), "-W", "ignore", str(HERE / "roles.py")),
-        input=json.dumps(ROLES),
-        capture_output=True,
-        text=True,
-        env=upstream.clean_environment(),
-        timeout=TIMEOUT_S,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    found: Said = json.loads(done.stdout)
+    found: Said = json.loads(upstream.told("roles.py", json.dumps(ROLES), timeout_s=TIMEOUT_S))
     return found
 
 

@@ -53,6 +53,18 @@ class Upstream:
         (await self.client.post("/-/wipe")).raise_for_status()
 
 
+def told(script: str, given: str, *, timeout_s: float) -> str:
+    """Run a script of this folder in its environment, without a server, and give what it prints."""
+    OCTAVIA.install()
+    command = (str(OCTAVIA.python), "-W", "ignore", str(HERE / script))
+    environment = clean_environment()
+    done = subprocess.run(
+        command, input=given, capture_output=True, text=True, env=environment, timeout=timeout_s, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
     """Run it and give its address."""

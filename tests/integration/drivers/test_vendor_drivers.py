@@ -2,54 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 from octavia_lib.api.drivers.data_models import Unset
-from octavia_lib.api.drivers.driver_lib import DriverLibrary
-from octavia_lib.api.drivers.exceptions import UpdateStatisticsError, UpdateStatusError
 
 from actium_api.drivers import threads, vendor
 from builders import PUBLIC, an_id
 from integration.drivers.conftest import Site
-
-LBS = "/v2/lbaas/loadbalancers"
-FIGURES = {
-    "active_connections": 2,
-    "bytes_in": 10,
-    "bytes_out": 20,
-    "request_errors": 1,
-    "total_connections": 5,
-}
-
-
-async def create(site: Site, **fields: Any) -> dict[str, Any]:
-    body = {"vip_subnet_id": PUBLIC, "provider": "acme", "name": "web", **fields}
-    response = await site.client.post(LBS, json={"loadbalancer": body})
-    assert response.status_code == 201, response.text
-    made: dict[str, Any] = response.json()["loadbalancer"]
-    return made
-
-
-async def served(site: Site, **fields: Any) -> dict[str, Any]:
-    made = await create(site, **fields)
-    await active(site, made["id"])
-    return made
-
-
-async def active(site: Site, lb_id: str, **more: list[dict[str, Any]]) -> None:
-    own = {"id": lb_id, "provisioning_status": "ACTIVE", "operating_status": "ONLINE"}
-    await site.report(loadbalancers=[own], **more)
-
-
-async def shown(site: Site, path: str, *fields: str) -> tuple[Any, ...]:
-    response = await site.client.get(path)
-    assert response.status_code == 200, response.text
-    (document,) = response.json().values()
-    return tuple(document[field] for field in fields)
-
+from integration.drivers.vendors import LBS, active, create, served, shown
 
 STATUSES = ("provisioning_status", "operating_status")
 
@@ -215,17 +177,6 @@ async def test_a_driver_that_makes_ports_makes_none_for_what_is_refused(site: Si
     assert (asked, vip["vip_subnet_id"]) == (made["id"], PUBLIC)
 
 
-async def test_a_driver_may_report_before_its_call_has_returned(site: Site) -> None:
-    made = await create(site, name="eager")
-    assert made["provisioning_status"] == "ACTIVE"
-
-
-async def test_only_those_whom_the_mode_names_may_open_the_sockets(site: Site) -> None:
-    assert {path.name: oct(path.stat().st_mode & 0o777) for path in site.sockets.iterdir()} == dict.fromkeys(
-        ("status.sock", "stats.sock", "get.sock"), "0o660"
-    )
-
-
 async def test_children_are_handed_over_as_the_interface_says(site: Site) -> None:
     lb_id = (await served(site))["id"]
     body = {"loadbalancer_id": lb_id, "protocol": "HTTP", "protocol_port": 80, "timeout_client_data": 7000}
@@ -322,57 +273,6 @@ async def test_a_whole_tree_is_handed_over_at_once_and_served_back_to_the_driver
     member_id = given_listener.default_pool.members[0].member_id
     assert (await site.driver(lambda library: library.get_member(member_id))).protocol_port == 80
     assert await site.driver(lambda library: library.get_pool(an_id("no such pool"))) is None
-
-
-async def test_statistics_that_the_driver_reports_are_shown_and_replace_the_last(site: Site) -> None:
-    lb_id = (await served(site, listeners=[{"protocol": "TCP", "protocol_port": 80}]))["id"]
-    ((listener,),) = await shown(site, f"{LBS}/{lb_id}", "listeners")
-    for total in (7, 5):
-        record = {"id": listener["id"], **FIGURES, "total_connections": total}
-        statistics = {"listeners": [record]}
-        await site.driver(lambda library, told=statistics: library.update_listener_statistics(told))
-
-        async def is_shown(wanted: int = total) -> bool:
-            found = (await site.client.get(f"{LBS}/{lb_id}/stats")).json()["stats"]
-            return found == {**FIGURES, "total_connections": wanted}
-
-        await site.until(is_shown)
-
-
-async def test_a_report_that_cannot_be_taken_is_refused_by_name(site: Site) -> None:
-    unknown = an_id("unknown")
-    with pytest.raises(UpdateStatusError) as refused:
-        await site.report(members=[{"id": unknown, "operating_status": "ONLINE"}])
-    assert (refused.value.status_object, refused.value.status_object_id) == ("members", unknown)
-    await site.report(members=[{"id": unknown, "provisioning_status": "DELETED"}])  # it is not missed
-    ours = await create(site, provider="actium")
-    with pytest.raises(UpdateStatusError, match="Actium's own"):
-        await active(site, ours["id"])
-    with pytest.raises(UpdateStatisticsError, match="'bytes_in' is missing"):
-        await site.driver(lambda library: library.update_listener_statistics({"listeners": [{"id": unknown}]}))
-
-
-async def test_figures_of_what_is_ours_are_refused_and_of_what_shall_go_are_taken_until_it_is_gone(site: Site) -> None:
-    def told(listener: dict[str, Any], total: int) -> Callable[[DriverLibrary], None]:
-        record = {"id": listener["id"], **FIGURES, "total_connections": total}
-        return lambda library: library.update_listener_statistics({"listeners": [record]})
-
-    tcp = {"protocol": "TCP", "protocol_port": 80}
-    ours = await create(site, provider="actium", listeners=[tcp])
-    ((listener,),) = await shown(site, f"{LBS}/{ours['id']}", "listeners")
-    with pytest.raises(UpdateStatisticsError, match="Actium's own"):
-        await site.driver(told(listener, 7))
-
-    path = f"{LBS}/{(await served(site, listeners=[tcp]))['id']}"
-    ((listener,),) = await shown(site, path, "listeners")
-    assert (await site.client.delete(path, params={"cascade": "true"})).status_code == 204
-    await site.driver(told(listener, 8))
-
-    async def is_shown() -> bool:
-        found = (await site.client.get(f"{path}/stats")).json()["stats"]
-        return bool(found["total_connections"] == 8)
-
-    await site.until(is_shown)
 
 
 async def test_a_flavor_is_shown_to_its_provider_and_chooses_it(site: Site) -> None:
