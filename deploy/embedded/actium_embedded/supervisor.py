@@ -134,17 +134,22 @@ def scheduling(process: Process) -> Iterator[None]:
 
     Where the system does not let us, it is as all others are: it would only have been cheaper.
     """
-    before = os.sched_getscheduler(0)
-    try:
-        os.sched_setscheduler(0, os.SCHED_BATCH if process.patient else before, os.sched_param(0))
-    except OSError as exc:
-        say(f"{process.name} will not be patient: {exc}")
+    if not process.patient:
         yield
         return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    _schedule(process.name, os.SCHED_BATCH, os.sched_param(0))
     try:
         yield
     finally:
-        os.sched_setscheduler(0, before, os.sched_param(0))
+        _schedule(NAME, policy, parameters)
+
+
+def _schedule(name: str, policy: int, parameters: os.sched_param) -> None:
+    try:
+        os.sched_setscheduler(0, policy, parameters)
+    except OSError as exc:  # must not reach who started a child, and would start it again
+        say(f"{name} is not scheduled as it should be: {exc}")
 
 
 async def ended(pid: int) -> None:

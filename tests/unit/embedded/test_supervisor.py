@@ -148,7 +148,25 @@ def test_process_starts_where_it_may_not_be_patient(
     started = supervisor.start(world, process)
     assert started is not None
     os.waitpid(started.pid, 0)
-    assert "will not be patient: not here" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "waits is not scheduled as it should be: not here" in told
+    assert "started waits" in told
+
+
+def test_starter_goes_on_as_it_was_scheduled_before(world: World) -> None:
+    """In a process of its own: a real-time one has a priority, without which its policy is refused."""
+    process = Process(name="waits", command=("true",), environment={"PATH": os.environ["PATH"]}, patient=True)
+    if (child := os.fork()) == 0:
+        outcome = 1
+        try:
+            with suppress(PermissionError):
+                os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+            before = (os.sched_getscheduler(0), os.sched_getparam(0).sched_priority)
+            supervisor.spawn(world, process).wait()
+            outcome = int((os.sched_getscheduler(0), os.sched_getparam(0).sched_priority) != before)
+        finally:
+            os._exit(outcome)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_nobody_is_patient_whose_children_are_amphorae_or_who_passes_on_beats(world: World) -> None:
